@@ -2,6 +2,7 @@
  * Places of text and vision tokens after every <image> placeholder (id -200) is replaced by the N vision tokens of the
  * row's image (LLaVA's `prepare_inputs_labels_for_multimodal`). Plain numbers; the model turns them into two gathers.
  */
+import type * as tf from '../engine/tf.js';
 import { UserError } from '../errors.js';
 import type { TileGrid } from '../types.js';
 import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
@@ -183,4 +184,11 @@ function placeholderOf({ inputIds, lengths, time }: TokenBatch, row: number): nu
     throw new UserError(`conversation ${row} holds more than one image placeholder; a conversation has one image`);
   }
   return first < 0 ? Infinity : first;
+}
+
+/** Rows of ids [B, T] without padding, -200 at the picture. @param patches vision tokens of a picture */
+export function rowsOfIds(ids: tf.Tensor2D, patches: number): MultimodalRows {
+  const [batch, time] = ids.shape;
+  const lengths = Array.from({ length: batch }, () => time);
+  return new MultimodalRows({ inputIds: Int32Array.from(ids.dataSync()), labels: null, lengths, batch, time }, patches);
 }

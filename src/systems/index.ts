@@ -6,6 +6,7 @@ import type { System } from './system.js';
 const SYSTEMS: Readonly<Record<string, () => Promise<{ readonly system: System }>>> = {
   gsva: () => import('./gsva/system.js'),
   lisa: () => import('./lisa/system.js'),
+  self1e: () => import('./self1e/system.js'),
 };
 export const SYSTEM_NAMES: readonly string[] = Object.keys(SYSTEMS);
 /** System of a config.json without "system": those of the first releases. */

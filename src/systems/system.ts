@@ -160,8 +160,13 @@ export interface GroundingModel extends CompositeLayer {
   readonly encoders: Readonly<Record<string, Encoder>>;
   /** File or folder of the weights, for errors; null where they were drawn. */
   weightsFile: string | null;
-  /** Positions of a row that the picture takes. */
+  /** Positions of a row that the picture takes, or one of its tiles. */
   readonly patches: number;
+  /**
+   * What a mask is made from: the states before its decision alone ('states'), or the states of the picture too, of one
+   * pass over the whole conversation, its answer written ('whole reading').
+   */
+  readonly masksFrom: 'states' | 'whole reading';
   /** Positions that the LLM was made for. */
   readonly positions: number;
   /** Text and features → hidden states, layer by layer, so that a caller can stop in between. */
@@ -170,8 +175,11 @@ export interface GroundingModel extends CompositeLayer {
   read(rows: MultimodalRows, features: FeatureTensors, options?: ReadOptions): Reading;
   /** States [n, D] → logits [n, V]. */
   logits(states: tf.Tensor2D): tf.Tensor2D;
-  /** Masks of decision tokens, in the order of `places`, on each place's own picture. */
-  ground(reading: Pick<Reading, 'hidden' | 'features'>, places: readonly Place[]): Grounding;
+  /**
+   * Masks of decision tokens, in the order of `places`, their rows ascending, on each place's own picture.
+   * @param reading its rows can be left out where masks are made from states alone
+   */
+  ground(reading: Pick<Reading, 'hidden' | 'features'> & Partial<Pick<Reading, 'rows'>>, places: readonly Place[]): Grounding;
   /** Mask logits [n, h, w] of one picture at its own size, by a differentiable map. */
   enlarge(masks: tf.Tensor3D, geometry: Geometry): tf.Tensor3D;
 }
@@ -188,6 +196,7 @@ export interface MaskTargets extends Geometry {
 /** A micro-batch, one conversation a row. Features stay the caller's. */
 export interface TrainingBatch {
   readonly rows: MultimodalRows;
+  /** By encoder; of a recipe that trains the encoders, their inputs [tiles, S, S, 3]. */
   readonly features: FeatureTensors;
   /** Supervised decisions that say "found", row by row in the order of their masks. */
   readonly places: readonly Place[];
@@ -208,6 +217,8 @@ export type TrainingStep = (batch: TrainingBatch, options?: StepOptions) => Prom
 export interface Recipe {
   /** Names of the parts that train. */
   readonly trains: readonly string[];
+  /** Whether encoders train too: a batch has their inputs then in place of their features. Absent: they are frozen. */
+  readonly trainsEncoders?: boolean;
   /** @param variables what trains, by checkpoint name; grouped by part once */
   step(model: GroundingModel, variables: ReadonlyMap<string, tf.Variable>): TrainingStep;
 }

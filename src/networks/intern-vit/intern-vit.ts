@@ -19,6 +19,8 @@ export interface InternVitSizes {
   readonly vision: InternVitConfig;
   /** Its targets are names of this network's: attn.qkv, attn.proj, mlp.fc1, mlp.fc2. */
   readonly lora: LoraConfig;
+  /** How pictures are cut: kept features depend on it. */
+  readonly tiles?: { readonly most: number; readonly thumbnail: boolean };
 }
 
 /** Dropout seeds that a layer takes: one for each of its projections. */
@@ -78,6 +80,7 @@ tf.serialization.registerClass(InternVitLayer);
 
 export class InternVit extends ConfiguredLayer<InternVitSizes> {
   static readonly className = 'GsvaInternVit';
+  readonly takesTiles = true;
   private readonly classEmbedding: () => tf.Tensor3D;
   private readonly positionEmbedding: () => tf.Tensor3D;
   private readonly patchEmbedding: PatchConvolution;
@@ -109,7 +112,7 @@ export class InternVit extends ConfiguredLayer<InternVitSizes> {
 
   *forwardSteps(images: tf.Tensor): Steps<tf.Tensor3D> {
     const embedded = tf.tidy(() => this.embed(images));
-    let hidden = embedded;
+    let hidden: tf.Tensor = embedded;
     try {
       hidden = yield* inTurnSteps(embedded, this.layers);
       return withoutClass(hidden);

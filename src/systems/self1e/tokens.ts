@@ -11,7 +11,7 @@ import {
 import { SEG_TOKEN } from '../shared/decision-tokens.js';
 
 /** Never written or read, but published checkpoints have a row for it. */
-const UNUSED_TOKEN = '[SEGT]';
+export const UNUSED_TOKEN = '[SEGT]';
 
 export const SELF1E_TOKENS = { added: [SEG_TOKEN, UNUSED_TOKEN], addedTokenSpaces: 'kept' } as const;
 

@@ -3,6 +3,7 @@ import type { Steps } from '../../engine/steps.js';
 import type { DecoderLm, LayerCache } from '../../networks/decoder-lm/decoder-lm.js';
 import type { MultimodalRows } from '../../networks/multimodal-rows.js';
 import * as tf from '../../engine/tf.js';
+import { IMAGE_TOKEN_ID } from '../../special-tokens.js';
 import type { FeatureTensors, Reading, ReadOptions } from '../system.js';
 
 /** A reading with the keys and values of its rows, where they were kept. */
@@ -12,6 +13,8 @@ export class CachedReading implements Reading {
     readonly features: FeatureTensors,
     readonly hidden: tf.Tensor3D,
     readonly caches: readonly LayerCache[] | null,
+    /** For every row the ids of all its tokens, those of the readings before among them; -200 at vision tokens. */
+    readonly ids: readonly Int32Array[],
   ) {}
 
   dispose(): void {
@@ -20,23 +23,30 @@ export class CachedReading implements Reading {
   }
 }
 
+/** What a reading begins with; disposed by it. */
+interface Inputs {
+  /** Embeddings [B, T, D]. */
+  readonly embed: () => tf.Tensor;
+  /** As `DecoderContext.scoreBias`; by default all is causal. @param past ids of the tokens before the rows, if any */
+  readonly bias?: (past: readonly Int32Array[] | null) => tf.Tensor4D | null;
+}
+
 /**
  * A reading of rows by a decoder, layer by layer; the reading owns its states and its cache.
- * @param embed input embeddings [B, T, D] @param bias as `DecoderContext.scoreBias`; null: all is causal
  */
 export function* decoderReading(
   decoder: DecoderLm,
   rows: MultimodalRows,
   features: FeatureTensors,
   { after, keepCache = false }: ReadOptions,
-  embed: () => tf.Tensor,
-  bias: () => tf.Tensor4D | null = () => null,
+  { embed, bias = () => null }: Inputs,
 ): Steps<CachedReading> {
   const from = after?.from ?? 0;
+  const before = after === undefined ? null : idsBefore(after);
   const { embeddings, cos, sin, padded, biases, keys, values } = tf.tidy(() => {
     const lengths = rows.lengths.map((length) => from + length);
     const { cos, sin, keyLengths } = decoder.context(from, rows.time, lengths);
-    const scoreBias = bias();
+    const scoreBias = bias(before);
     return {
       ...{ embeddings: embed(), cos, sin, ...beginnings(after) },
       ...{ padded: keyLengths === null ? [] : [keyLengths], biases: scoreBias === null ? [] : [scoreBias] },
@@ -48,7 +58,11 @@ export function* decoderReading(
     const past = after === undefined ? null : copied.length > 0 ? copied : cacheOf(after.reading);
     const [hidden, caches] = yield* decoder.forwardSteps(embeddings, context, past);
     if (!keepCache) disposeCaches(caches);
-    return new CachedReading(rows, features, hidden as tf.Tensor3D, keepCache ? caches : null);
+    const ids = Array.from({ length: rows.tokens.batch }, (_, row) => {
+      const own = rows.textIndex.map((id, i) => (rows.isVision[i] === 1 ? IMAGE_TOKEN_ID : id));
+      return Int32Array.of(...(before?.[row] ?? []), ...own.subarray(row * rows.time, (row + 1) * rows.time));
+    });
+    return new CachedReading(rows, features, hidden as tf.Tensor3D, keepCache ? caches : null, ids);
   } finally {
     tf.dispose([embeddings, cos, sin, padded, biases, keys, values]);
   }
@@ -58,6 +72,11 @@ export function* decoderReading(
 function cacheOf(reading: Reading): readonly LayerCache[] {
   if (reading instanceof CachedReading && reading.caches !== null) return reading.caches;
   throw new Error('a reading is continued whose cache was not kept');
+}
+
+function idsBefore({ reading, rows, from }: NonNullable<ReadOptions['after']>): Int32Array[] {
+  if (!(reading instanceof CachedReading)) throw new Error('a reading is continued that is not one of a decoder');
+  return rows.map((row) => (reading.ids[row] as Int32Array).subarray(0, from));
 }
 
 /** Copies of the first `from` positions of the rows that go on; none where all of a reading goes on. */

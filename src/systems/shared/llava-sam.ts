@@ -16,7 +16,7 @@ import { Linear } from '../../nn/layers.js';
 import { ClipVisionTower, patchCount } from '../../networks/clip/vision-tower.js';
 import { DecoderLm } from '../../networks/decoder-lm/decoder-lm.js';
 import { embedRows } from '../../networks/multimodal-embedding.js';
-import { MultimodalRows } from '../../networks/multimodal-rows.js';
+import { type MultimodalRows, rowsOfIds } from '../../networks/multimodal-rows.js';
 import { Projector } from '../../networks/projector.js';
 import { SamImageEncoder } from '../../networks/sam/image-encoder.js';
 import { MaskDecoder, type MaskDecoderOutput } from '../../networks/sam/mask-decoder.js';
@@ -43,6 +43,7 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
   readonly promptEncoder: PromptEncoder;
   /** F_mask */
   readonly maskDecoder: MaskDecoder;
+  readonly masksFrom = 'states';
   weightsFile: string | null = null;
 
   constructor(readonly config: ModelConfig) {
@@ -77,10 +78,11 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
 
   /** @param features 'clip' [B, N, C] where a row has a picture, and what `ground` is to find in the reading */
   reading(rows: MultimodalRows, features: FeatureTensors, options: ReadOptions = {}): Steps<CachedReading> {
-    return decoderReading(this.llama, rows, features, options, () => {
+    const embed = (): tf.Tensor => {
       const visionTokens = rows.hasPictures ? this.projector.forward(feature(features, 'clip')) : null;
       return this.embed(rows, visionTokens as tf.Tensor3D | null);
-    });
+    };
+    return decoderReading(this.llama, rows, features, options, { embed });
   }
 
   logits(states: tf.Tensor2D): tf.Tensor2D {
@@ -138,11 +140,8 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor[] {
     return tf.tidy(() => {
       const [clipImages, samImages, ids, states] = inputs as [tf.Tensor4D, tf.Tensor4D, tf.Tensor2D, tf.Tensor1D];
-      const [batch, time] = ids.shape;
-      const lengths = Array.from({ length: batch }, () => time);
-      const tokens = { inputIds: Int32Array.from(ids.dataSync()), labels: null, lengths, batch, time };
       const features = { clip: this.encoders.clip.forward(clipImages), sam: this.encoders.sam.forward(samImages) };
-      const reading = this.read(new MultimodalRows(tokens, this.patches), features);
+      const reading = this.read(rowsOfIds(ids, this.patches), features);
       const places = [...states.dataSync()].map((state) => {
         return { row: Math.floor(state / reading.rows.time), states: [state] };
       });
