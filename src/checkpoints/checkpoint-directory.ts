@@ -73,7 +73,7 @@ type TokenizerIds = Pick<Tokenizer, 'vocabSize' | 'bosId' | 'eosId' | 'tokenId'>
 /** Ids of a model's vocabulary (systems/system.ts has the whole of it). */
 export interface ModelIds {
   readonly size: number;
-  readonly begin: number;
+  readonly begin: number | null;
   readonly end: number;
   readonly ids: readonly { readonly token: string; readonly id: number; readonly key: string }[];
 }
@@ -188,7 +188,9 @@ export function checkTokenizer(tokenizer: TokenizerIds, vocabulary: ModelIds, so
   const { begin, end, size, ids } = vocabulary;
   const pairs = [
     ...ids.map(({ token, id, key }) => ({ what: token, found: tokenizer.tokenId(token), id, key })),
-    { what: 'the begin-of-text token', found: tokenizer.bosId, id: begin, key: 'tokens.bos' },
+    ...(begin === null
+      ? []
+      : [{ what: 'the begin-of-text token', found: tokenizer.bosId, id: begin, key: 'tokens.bos' }]),
     { what: 'the end-of-text token', found: tokenizer.eosId, id: end, key: 'tokens.eos' },
   ];
   const refuse = (fault: string, key: string, value: number): never => {

@@ -45,8 +45,8 @@ export interface Vocabulary {
   readonly absentBelow: number;
   /** Rows of the embedding. */
   readonly size: number;
-  /** Ids that begin a text and end an answer. */
-  readonly begin: number;
+  /** Ids that begin a text (null: none does) and end an answer. */
+  readonly begin: number | null;
   readonly end: number;
   /** Ids of added tokens, which the tokenizer has to share. */
   readonly ids: readonly TokenId[];

@@ -86,6 +86,8 @@ function verifyCases(cases: JsonPlace, { name, tokenizer }: Form): VerifyItem[] 
     const recorded = numbers(item.key('ids'));
     ids.compare(JSON.stringify(text), tokenizer.encode(text), recorded);
     decoded.compare(JSON.stringify(text), tokenizer.decode(recorded), item.key('decoded').string());
+    const skipped = tokenizer.decode(recorded, { skipSpecial: true });
+    decoded.compare(`${JSON.stringify(text)}, special tokens left out`, skipped, item.key('decoded_skip').string());
   }
   return itemsOf(vocabulary, ids, decoded);
 }

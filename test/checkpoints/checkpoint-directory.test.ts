@@ -214,4 +214,18 @@ describe('checkTokenizer', () => {
     );
     expect(check({ vocabSize: 605 })).toThrow('has 605 tokens, but "llm.vocab_size" of config.json is 604');
   });
+
+  test('a system whose texts begin with no token of their own takes a tokenizer that has none', () => {
+    const without = {
+      ...tokenizer,
+      get bosId(): number {
+        throw new UserError('there is none');
+      },
+    };
+    const vocabulary = system.vocabulary(gsva.config, {});
+    checkTokenizer(without, { ...vocabulary, begin: null }, 'the/model');
+    expect(() => {
+      checkTokenizer(without, vocabulary, 'the/model');
+    }).toThrow('there is none');
+  });
 });

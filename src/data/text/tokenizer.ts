@@ -36,7 +36,7 @@ export interface EncodeOptions {
 }
 
 export interface DecodeOptions {
-  /** Leave out begin, end and unknown tokens and the image markers; [SEG] and [REJ] stay. Default false. */
+  /** Leave out begin, end, unknown and other named special tokens and the image markers; [SEG] stays. Default false. */
   readonly skipSpecial?: boolean;
 }
 
@@ -160,8 +160,7 @@ export class Tokenizer {
 
   /** Text of ids, spaced as the reference prints it; -200 reads as `<image>`, an unknown id as the unknown token. */
   decode(ids: readonly number[], options: DecodeOptions = {}): string {
-    const isSkipped = (id: number): boolean => id === IMAGE_TOKEN_ID || this.added.at(id)?.special === true;
-    const kept = options.skipSpecial === true ? ids.filter((id) => !isSkipped(id)) : ids;
+    const kept = options.skipSpecial === true ? ids.filter((id) => !this.isSkipped(id)) : ids;
     const { text } = this.parts;
     if (!(text instanceof LibraryText)) {
       const tokens = kept.map((id) => this.tokenOrUnknown(id));
@@ -178,6 +177,15 @@ export class Tokenizer {
       }
     }
     return parts.join('') + text.decode(pending);
+  }
+
+  /** As the slow tokenizer does it: a token that is flagged as special alone, such as InternVL's `<img>`, stays. */
+  private isSkipped(id: number): boolean {
+    if (id === IMAGE_TOKEN_ID) return true;
+    const token = this.added.at(id);
+    if (token?.special !== true) return false;
+    const named = this.parts.settings.special;
+    return [named, this.control, MARKERS].some((set) => set.has(token.content)) || named.size === 0;
   }
 
   /** Id of a token by its exact name, added or not. */
@@ -230,7 +238,7 @@ export class Tokenizer {
 
   private lacks(what: string, key: string): never {
     throw new UserError(
-      `The tokenizer ${this.parts.source} has no ${what} token ("${key}" is null in the files next to it), which GSVA's prompts ` +
+      `The tokenizer ${this.parts.source} has no ${what} token ("${key}" is null in the files next to it), which the prompts ` +
         `need. Use a tokenizer of LLaMA's, or name the token that stands for it in tokenizer_config.json.`,
     );
   }

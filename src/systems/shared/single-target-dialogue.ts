@@ -63,7 +63,13 @@ function lessonAbout(target: Target, facts: Facts, mode: prompts.ExplanationMode
   const isSentence = target.wording === 'sentence';
   // Instructions of ReasonSeg are asked as they stand.
   const text = kind === 'refer_seg' ? target.text.trim() : target.text;
-  const turn = prompts.explainedTurn(random, mode, { text, isSentence }, explanation ?? '', prompts.EXPLANATION_REQUESTS);
+  const turn = prompts.explainedTurn(
+    random,
+    mode,
+    { text, isSentence },
+    explanation ?? '',
+    prompts.EXPLANATION_REQUESTS,
+  );
   const mask = target.mask ?? { data: new Uint8Array(height * width), height, width };
   return { turns: [turn], targets: mode === 'explanation' ? [] : [{ text, mask }] };
 }

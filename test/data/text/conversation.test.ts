@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { type Turn, padBatch, renderConversation, tokenizeConversation } from '../../../src/data/text/conversation.js';
+import {
+  type Turn,
+  padBatch,
+  renderConversation,
+  tokenizeConversation,
+  tokenizeQuestion,
+} from '../../../src/data/text/conversation.js';
 import { validationQuestion } from '../../../src/systems/shared/lisa-prompts.js';
 import { readTokenizer } from '../../../src/data/read-tokenizer.js';
 import { ADDED_TOKENS } from '../../../src/systems/shared/decision-tokens.js';
@@ -88,6 +94,55 @@ describe('renderConversation, tokenizeConversation', () => {
     expect(cut.labels).toEqual(whole.labels.slice(0, 9));
     expect(() => renderConversation('plain', [])).toThrow(/at least one turn/);
     expect(() => renderConversation('plain', [{ user: 'a', assistant: null }, ...turns])).toThrow(/only the last turn/);
+  });
+});
+
+describe("InternVL's style", () => {
+  const internVl = readTokenizer(fixture('self1e-tokenizer'));
+  const idOf = (token: string): number => internVl.tokenId(token) as number;
+  const turns = [
+    { user: '<image>\nHow many?', assistant: 'There are 3.' },
+    { user: 'Which is red?', assistant: 'The bar' },
+  ];
+  const { inputIds, labels } = tokenizeConversation(internVl, 'internvl2_5', turns);
+
+  test('turns between markers, the system turn in front, no begin token', () => {
+    expect(renderConversation('internvl2_5', turns)).toBe(
+      '<|im_start|>system\nYou are an helpful assistant.<|im_end|>\n' +
+        '<|im_start|>user\n<img><image></img>\nHow many?<|im_end|>\n<|im_start|>assistant\nThere are 3.<|im_end|>\n' +
+        '<|im_start|>user\nWhich is red?<|im_end|>\n<|im_start|>assistant\nThe bar<|im_end|>\n',
+    );
+    expect(inputIds[0]).toBe(idOf('<|im_start|>'));
+    const picture = inputIds.indexOf(-200);
+    expect([inputIds[picture - 1], inputIds[picture + 1]]).toEqual([idOf('<img>'), idOf('</img>')]);
+    expect(inputIds.lastIndexOf(-200)).toBe(picture);
+  });
+
+  test('answers are supervised with the token that ends them, and not the line break behind it', () => {
+    const supervised = labels.filter((label) => label !== -100);
+    expect(internVl.decode(supervised)).toBe('There are 3.<|im_end|>The bar<|im_end|>');
+    expect(labels.at(-1)).toBe(-100);
+    expect(inputIds.at(-1)).toBe(idOf('Ċ'));
+    expect(labels.every((label, i) => label === -100 || label === inputIds[i])).toBe(true);
+    // An empty answer still ends.
+    const empty = tokenizeConversation(internVl, 'internvl2_5', [{ user: 'a', assistant: '' }]);
+    expect(empty.labels.filter((label) => label !== -100)).toEqual([idOf('<|im_end|>')]);
+  });
+
+  test('a question behind earlier rounds goes on where an answer has just ended', () => {
+    const [first, second] = turns as [Turn, Turn];
+    const opened = tokenizeQuestion(internVl, 'internvl2_5', first, true);
+    const answer = internVl.encode('There are 3.<|im_end|>');
+    const ids = [...opened, ...answer, ...tokenizeQuestion(internVl, 'internvl2_5', second, false)];
+    const open = tokenizeConversation(internVl, 'internvl2_5', [first, { ...second, assistant: null }]);
+    expect(ids).toEqual(open.inputIds);
+    expect(ids).toEqual(inputIds.slice(0, ids.length));
+  });
+
+  test('maxLength counts the picture as one token', () => {
+    const cut = tokenizeConversation(internVl, 'internvl2_5', turns, { maxLength: 20 });
+    expect(cut.inputIds).toEqual(inputIds.slice(0, 20));
+    expect(cut.labels).toEqual(labels.slice(0, 20));
   });
 });
 

@@ -234,6 +234,10 @@ describe('Tokenizer, from other files', () => {
     const tokenizer = readTokenizer(folderWith('none', files));
     expect(tokenizer.encode('a')).toEqual([263]);
     expect(() => tokenizer.bosId).toThrow(/has no begin-of-text token \("bos_token" is null/);
+    const unnamed = readTokenizer(folderWith('none', { ...files, 'tokenizer_config.json': '{"unk_token":null}' }));
+    expect(() => unnamed.unkId).toThrow(/has no unknown token \("unk_token" is null/);
+    // Padding has no meaning: any id does.
+    expect(unnamed.padId).toBe(0);
     const without = { 'tokenizer.model': modelBytes, 'tokenizer_config.json': '{"add_bos_token":false}' };
     expect(readTokenizer(folderWith('none', without)).encode('a')).toEqual([263]);
   });
