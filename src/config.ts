@@ -1,6 +1,6 @@
 /** Sizes of the networks, as `config.json` of a checkpoint holds them (snake_case there, as published). */
 import type { z } from 'zod';
-import { flag, integer, list, number, object, type Read, text } from './schema.js';
+import { flag, integer, list, number, object, oneOf, type Read, text } from './schema.js';
 
 export const count = (description: string): z.ZodNumber => integer({ min: 0 }).describe(description);
 
@@ -28,6 +28,9 @@ export const INTERN_VIT = object({
   layer_norm_eps: number().describe('ε of the layer norms'),
 }).describe('InternViT, the vision transformer of InternVL');
 
+/** A model that is cast to 16 bits with all its buffers has rounded frequencies, whatever computes with them later. */
+export const ROPE_FREQUENCIES = ['f32', 'bf16'] as const;
+
 export const LLM = object({
   vocab_size: count('Rows of the embedding, the added tokens included'),
   hidden_size: count('Width of the hidden states'),
@@ -39,6 +42,9 @@ export const LLM = object({
   max_position_embeddings: count('Longest conversation in positions, those of the image included'),
   rms_norm_eps: number().describe('ε of the norms'),
   rope_theta: number().describe('Base of the rotary embedding'),
+  rope_frequencies: oneOf(ROPE_FREQUENCIES)
+    .describe("Precision of the rotary embedding's frequencies: 'bf16' where a model was cast as a whole; else 'f32'")
+    .optional(),
 }).describe('F_LLM: LLaMA or Qwen2');
 
 export const SAM = object({

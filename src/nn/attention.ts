@@ -5,6 +5,7 @@
  */
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
+import { bfloat16ToFloat32, float32ToBfloat16 } from '../half-float.js';
 import { ConfiguredLayer } from './composite-layer.js';
 import { Linear } from './layers.js';
 
@@ -85,13 +86,15 @@ function attendAtOnce(q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D): tf.Tensor
 /**
  * cos and sin tables [time, size] for positions start … start + time - 1.
  * Column j and j + size/2 hold the angle position · θ^(-2j/size).
+ * @param rounded the frequencies θ^(-2j/size) are rounded to BF16
  */
-export function rotaryTables(start: number, time: number, size: number, theta: number) {
+export function rotaryTables(start: number, time: number, size: number, theta: number, rounded = false) {
   const half = size / 2;
   const cos = new Float32Array(time * size);
   const sin = new Float32Array(time * size);
   for (let j = 0; j < half; j++) {
-    const frequency = Math.fround(1 / Math.fround(theta ** ((2 * j) / size)));
+    const exact = Math.fround(1 / Math.fround(theta ** ((2 * j) / size)));
+    const frequency = rounded ? toBfloat16(exact) : exact;
     for (let t = 0; t < time; t++) {
       const angle = Math.fround((start + t) * frequency);
       cos[t * size + j] = cos[t * size + j + half] = Math.cos(angle);
@@ -99,4 +102,8 @@ export function rotaryTables(start: number, time: number, size: number, theta: n
     }
   }
   return { cos: tf.tensor2d(cos, [time, size]), sin: tf.tensor2d(sin, [time, size]) };
+}
+
+function toBfloat16(value: number): number {
+  return bfloat16ToFloat32(float32ToBfloat16(Float32Array.of(value)))[0] as number;
 }

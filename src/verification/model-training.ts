@@ -5,8 +5,9 @@ import { nameInModel, toStored } from '../checkpoints/weights.js';
 import * as tf from '../engine/tf.js';
 import type { JsonReader } from '../io/json/json-reader.js';
 import type { Gradients } from '../nn/loss-parts.js';
+import type { MultimodalRows } from '../networks/multimodal-rows.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
-import type { FeatureTensors, TrainingBatch } from '../systems/system.js';
+import type { FeatureTensors, GroundingModel, Place, Recipe, TrainingBatch, Vocabulary } from '../systems/system.js';
 import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
 import { Schedule } from '../training/loop/schedule.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
@@ -26,20 +27,47 @@ import {
 
 type Variables = ReadonlyMap<string, tf.Variable>;
 
-/** Changes the model's weights: five updates. @param pictures features of every picture, computed once as in training */
-export async function verifyTraining(
+/** The parts of a recording that tell of training. */
+export interface RecordedTraining {
+  readonly dir: string;
+  /** case.json */
+  readonly json: JsonReader;
+  readonly recipe: Recipe;
+  /** The recorded micro-batches; their features are disposed here. */
+  readonly batches: readonly TrainingBatch[];
+  /** Positions in `batches` of the micro-batches of an update. */
+  readonly microBatches: readonly number[];
+  /** Name of a parameter in the model by its recorded one. */
+  ownName(recorded: string): string;
+}
+
+/** Micro-batches of a recording of GSVA or LISA. @param pictures features of every picture, computed once as in training */
+export function recordedTraining(
   network: LlavaSam,
   recorded: RecordedCase,
   pictures: FeatureTensors,
-  rules: TrainingRules,
-): Promise<VerifyItem[]> {
-  const { recipe } = recorded.system;
-  const variables = variablesOf(network, recipe.trains);
+): RecordedTraining {
+  const { dir, json, microBatches } = recorded;
   const batches = recorded.batches(network.patches).map(({ rows, targets, pictures: rowsOf }): TrainingBatch => {
-    const found = rows.statesBefore(recorded.vocabulary.found, 'supervised');
-    const places = found.map(({ row, position }) => ({ row, states: [position] }));
+    const places = placesOf(rows, recorded.vocabulary);
     return { rows, places, targets, features: tf.tidy(() => featuresOf(pictures, rowsOf)) };
   });
+  return { dir, json, microBatches, recipe: recorded.system.recipe, batches, ownName: nameInModel };
+}
+
+/** Supervised decisions of a batch that say "found". */
+export function placesOf(rows: MultimodalRows, { found }: Pick<Vocabulary, 'found'>): Place[] {
+  return rows.statesBefore(found, 'supervised').map(({ row, position }) => ({ row, states: [position] }));
+}
+
+/** Changes the model's weights: five updates. */
+export async function verifyTraining(
+  network: GroundingModel,
+  recorded: RecordedTraining,
+  rules: TrainingRules,
+): Promise<VerifyItem[]> {
+  const { recipe, batches } = recorded;
+  const variables = variablesOf(network, recipe.trains);
   try {
     const step = recipe.step(network, variables);
     const run = (index: number): Promise<Gradients> => step(batches[index] as TrainingBatch);
@@ -55,16 +83,24 @@ const RECORDED_LOSSES: Readonly<Record<string, string>> = {
   ...{ loss: 'loss', ce: 'ce_loss', bce: 'mask_bce_loss', dice: 'mask_dice_loss', mask: 'mask_loss' },
 };
 
-function compareLosses(into: Worst, what: string, found: Gradients['losses'], expected: JsonReader): void {
+/** @param weights of losses that are recorded without theirs */
+function compareLosses(
+  into: Worst,
+  what: string,
+  found: Gradients['losses'],
+  expected: JsonReader,
+  weights: TrainingRules['lossWeights'] = {},
+): void {
   const own: Gradients['losses'] = { ...found, mask: (found['bce'] ?? NaN) + (found['dice'] ?? NaN) };
   for (const [name, recorded] of Object.entries(RECORDED_LOSSES)) {
-    into.add(`${name} of ${what}`, relativeError(own[name] ?? NaN, expected.key(recorded).number()));
+    const value = (own[name] ?? NaN) / (weights[name] ?? 1);
+    into.add(`${name} of ${what}`, relativeError(value, expected.key(recorded).number()));
   }
 }
 
 async function verifyOnePass(
-  network: LlavaSam,
-  recorded: RecordedCase,
+  network: GroundingModel,
+  recorded: RecordedTraining,
   rules: TrainingRules,
   { losses: found, gradients }: Gradients,
   variables: Variables,
@@ -72,7 +108,7 @@ async function verifyOnePass(
   const expected = recorded.json.key('losses');
   try {
     const losses = new Worst('losses', rules.loss, 'relative');
-    compareLosses(losses, 'batch A', found, expected);
+    compareLosses(losses, 'batch A', found, expected, rules.lossWeights);
     const each = ['loss', 'ce', 'bce', 'dice'].map((name) => {
       const [is, shouldBe] = [found[name] ?? NaN, expected.key(RECORDED_LOSSES[name] as string).number()];
       const detail = `${is.toFixed(6)}, expected ${shouldBe.toFixed(6)}`;
@@ -88,8 +124,8 @@ async function verifyOnePass(
 }
 
 async function compareGradients(
-  network: LlavaSam,
-  recorded: RecordedCase,
+  network: GroundingModel,
+  recorded: RecordedTraining,
   rules: TrainingRules,
   gradients: ReadonlyMap<string, tf.Tensor>,
   variables: Variables,
@@ -103,7 +139,7 @@ async function compareGradients(
   const withGradient = new Set<string>();
   let squares = 0;
   for (const recordedName of file.names) {
-    const name = nameInModel(recordedName);
+    const name = recorded.ownName(recordedName);
     withGradient.add(name);
     const expected = file.get(recordedName).data;
     const scale = largestMagnitude(expected);
@@ -117,7 +153,7 @@ async function compareGradients(
     if (group?.isZero === true) group.worst.add(name, Math.max(largestMagnitude(found), scale));
     else group?.worst.add(name, largestDifference(found, expected) / scale);
   }
-  const without = recorded.names('no_grad');
+  const without = new Set(recorded.json.key('no_grad').array().map((name) => recorded.ownName(name.string())));
   for (const name of without) which.compare(name, gradients.has(name) ? 'a gradient' : 'none', 'none');
   for (const name of variables.keys()) {
     which.compare(`${name} is recorded`, withGradient.has(name) || without.has(name) ? 'yes' : 'no', 'yes');
@@ -130,8 +166,8 @@ async function compareGradients(
 }
 
 async function verifyUpdates(
-  network: LlavaSam,
-  recorded: RecordedCase,
+  network: GroundingModel,
+  recorded: RecordedTraining,
   rules: TrainingRules,
   step: (batch: number) => Promise<Gradients>,
   variables: Variables,
@@ -142,6 +178,7 @@ async function verifyUpdates(
     warmupUpdates: place.key('warmup').integer(),
     totalUpdates: place.key('total').integer(),
     decay: 'linear',
+    ...(rules.schedule === undefined ? {} : { form: rules.schedule }),
   });
   const [beta1, beta2] = pair(place.key('betas'));
   const optimizer = new AdamW(variables, {
@@ -168,12 +205,13 @@ async function verifyUpdates(
         for (let i = 0; i < (each ?? microBatches).length; i++) {
           const gradients = await step(microBatches[i] ?? i);
           if (each !== undefined) {
-            compareLosses(losses, `${what}, micro-batch ${i}`, gradients.losses, each[i] as JsonReader);
+            const place = each[i] as JsonReader;
+            compareLosses(losses, `${what}, micro-batch ${i}`, gradients.losses, place, rules.lossWeights);
           }
           sum.add(gradients);
         }
         if (isLast) continue;
-        const scale = 1 / microBatches.length;
+        const scale = rules.isSummed === true ? 1 : 1 / microBatches.length;
         const norm = await optimizer.globalNorm(sum.gradients, scale);
         const rate = schedule.learningRateAt(update);
         optimizer.apply(sum.gradients, rate, norm, scale);
@@ -193,17 +231,17 @@ async function verifyUpdates(
 
 /** The weights that the updates lead to. */
 async function compareParameters(
-  network: LlavaSam,
-  recorded: RecordedCase,
+  network: GroundingModel,
+  recorded: RecordedTraining,
   { parameter: tolerance, isParameterRelative: isRelative, isNoise, parameterRemark }: TrainingRules,
 ): Promise<VerifyItem> {
   const file = new Recording(join(recorded.dir, 'after_5_updates.safetensors'));
   const parameters = network.namedParameters();
-  const names = file.names.filter((name) => !isNoise(nameInModel(name)));
+  const names = file.names.filter((name) => !isNoise(recorded.ownName(name)));
   const remark = parameterRemark(file.names.length - names.length);
   const worst = new Worst('updates: parameters afterwards', tolerance, remark);
   for (const recordedName of names) {
-    const name = nameInModel(recordedName);
+    const name = recorded.ownName(recordedName);
     const expected = file.get(recordedName).data;
     const parameter = parameters.get(name);
     const found = parameter === undefined ? [] : (await toStored(parameter.variable.read(), parameter.layout)).data;

@@ -12,7 +12,7 @@ import { verifyAnswers } from './model-answers.js';
 import { type Comparison, ModelCase, type RecordedCase } from './model-case.js';
 import { verifyForward } from './model-forward.js';
 import { checkSubject, type ModelSubject } from './model-subject.js';
-import { verifyTraining } from './model-training.js';
+import { recordedTraining, verifyTraining } from './model-training.js';
 import { gsvaRules, lisaRules, type TrainingRules } from './training-rules.js';
 import type { VerifyItem } from './verify-item.js';
 
@@ -48,7 +48,7 @@ async function verifyWhole<Case extends RecordedCase>(
     found.push(...(await answers(network, recorded, images)));
     // Last: it changes the weights. A model whose LoRA is folded in does not train as recorded.
     if (model.config.lora.r !== own.config.lora.r) return found;
-    return [...found, ...(await verifyTraining(network, recorded, pictures, rules))];
+    return [...found, ...(await verifyTraining(network, recordedTraining(network, recorded, pictures), rules))];
   } finally {
     tf.dispose(pictures);
     network.dispose();

@@ -1,4 +1,5 @@
 /** Tolerances within which losses, gradients and updates of each system are to be those of its recording. */
+import type { ScheduleForm } from '../training/loop/schedule.js';
 import type { RecordedCase } from './model-case.js';
 
 /** Gradients that are compared in one item. */
@@ -30,6 +31,12 @@ export interface TrainingRules {
   readonly isParameterRelative: boolean;
   /** @param noise number of parameters that are left out */
   readonly parameterRemark: (noise: number) => string;
+  /** Weights of losses that are recorded without theirs, by our names. */
+  readonly lossWeights?: Readonly<Record<string, number>>;
+  /** Form of the schedule; default 'linear'. */
+  readonly schedule?: ScheduleForm;
+  /** Whether an update adds the gradients of its micro-batches; else it takes their mean. */
+  readonly isSummed?: boolean;
 }
 
 /**
@@ -82,5 +89,20 @@ export function lisaRules(recorded: RecordedCase): TrainingRules {
     parameterRemark: (count) => {
       return `absolute; ${count} with vanishing gradients left out, which AdamW moves by rounding alone`;
     },
+  };
+}
+
+/** @param lossWeights those of its recorded config.json */
+export function self1eRules(lossWeights: Readonly<Record<string, number>>): TrainingRules {
+  const never = (): boolean => false;
+  return {
+    ...{ loss: 1e-5, isEachLoss: false, updateLoss: 1e-5, norm: 1e-4, updateNorm: 1e-4, isNoise: never, isZero: never },
+    gradients: [{ ...ALL, tolerance: 1e-4 }],
+    parameter: 2e-4,
+    isParameterRelative: false,
+    parameterRemark: () => 'absolute',
+    lossWeights,
+    schedule: 'published-0.19',
+    isSummed: true,
   };
 }

@@ -45,7 +45,9 @@ abstract class ContextLayer extends ConfiguredLayer<DecoderConfig> {
    * @param lengths valid tokens per row, or null when no row is padded
    */
   context(start: number, time: number, lengths: readonly number[] | null, dropoutSeed: number | null = null) {
-    const { cos, sin } = rotaryTables(start, time, attentionSizes(this.config.llm).headSize, this.config.llm.ropeTheta);
+    const { llm } = this.config;
+    const isRounded = llm.ropeFrequencies === 'bf16';
+    const { cos, sin } = rotaryTables(start, time, attentionSizes(llm).headSize, llm.ropeTheta, isRounded);
     const isPadded = lengths?.some((length) => length < start + time) ?? false;
     const keyLengths = lengths === null || !isPadded ? null : tf.tensor1d([...lengths], 'int32');
     return { cos, sin, keyLengths, dropoutSeed };
