@@ -7,7 +7,7 @@ import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { UserError, messageOf } from '../errors.js';
-import { readJsonList, readJsonLists, type TakeRecord } from '../io/json/json-records.js';
+import { readJsonList, readJsonLists, readJsonMembers, type TakeRecord } from '../io/json/json-records.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import { notUtf8 } from '../io/text-encoding.js';
 import { PLAIN_GLOBALS, PickleTuple, type PickleValue, describePickled, unpickle } from '../io/torch/pickle.js';
@@ -42,6 +42,25 @@ export function readRecords(name: string, path: string, advice: string, take: Ta
     const records = new JsonPlace(readPickleFile(name, path, advice), name, path).array();
     for (const [index, record] of records.entries()) take(record, index);
   } else reading(name, path, advice, () => readJsonList(path, placed(new JsonPlace(null, name, path), take)));
+}
+
+/**
+ * Reads the records of a file that is one object of them, in the order of the file; it may be of any size.
+ * @param take takes each record, with its key
+ * @throws UserError where it cannot be read, and what `take` throws
+ */
+export function readJsonRecordMap(
+  name: string,
+  path: string,
+  advice: string,
+  take: (record: JsonPlace, key: string) => void,
+): void {
+  const root = new JsonPlace(null, name, path);
+  reading(name, path, advice, () => {
+    readJsonMembers(path, (value, key) => {
+      take(root.at(value, key), key);
+    });
+  });
 }
 
 /**

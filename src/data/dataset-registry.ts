@@ -12,6 +12,8 @@ import { type Ade20kSplit, type MapillarySplit, openAde20k, openCocoStuff, openM
 import { openPacoLvis, openPascalPart } from './sem-seg/annotated-dataset.js';
 import { LabelMapEvaluation } from './sem-seg/label-maps.js';
 import { openLlavaInstruct } from './vqa/llava-instruct.js';
+import type { QuestionSet } from './vqa/question-set.js';
+import { openQuestionTraining, QUESTION_SETS } from './vqa/question-sets.js';
 
 interface Registered<Opened> {
   /** The first is that to train on. */
@@ -39,8 +41,15 @@ const OTHERS: Readonly<Record<string, Registered<TrainingSet>>> = {
   paco_lvis: { splits: ['train'], open: openPacoLvis },
   pascal_part: { splits: ['train'], open: openPascalPart },
   llava_instruct_150k: { splits: ['train'], open: openLlavaInstruct },
+  ...Object.fromEntries(Object.entries(QUESTION_SETS).flatMap(([name, set]) => questionsToLearn(name, set))),
   reason_seg: { splits: ['train', 'val', 'test'], open: openReasonSeg },
 };
+
+/** None for a benchmark. */
+function questionsToLearn(name: string, set: QuestionSet): [string, Registered<TrainingSet>][] {
+  if (set.instruction === null) return [];
+  return [[name, { splits: set.splits, open: (dir, split) => openQuestionTraining(set, dir, split) }]];
+}
 
 /** Names of all sets, and of those with expressions. */
 export const DATASET_NAMES: readonly string[] = [...Object.keys(OTHERS), ...Object.keys(REFERRING)];

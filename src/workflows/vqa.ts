@@ -31,7 +31,7 @@ export async function answerQuestions(options: VqaOptions) {
       }
       if (image === undefined) throw new Error('answerQuestions: the image was not encoded');
       const { answer: reply } = await predictor.converse(image, question.text, { maxTokens, signal });
-      answered.push({ ...question, reply });
+      answered.push({ ...question, answer: question.answers[0] ?? '', reply });
       onProgress?.({ label: 'questions', done: answered.length, total: questions.length });
     }
     return { ...vqaAccuracy(answered), seconds: (performance.now() - startedAt) / 1000, engine };

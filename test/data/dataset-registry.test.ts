@@ -17,17 +17,21 @@ import { fixture } from '../helpers/fixtures.js';
 import { taught } from '../helpers/taught-sample.js';
 
 const DATA = join(fixture('datasets'), 'data');
+const VQA_DATA = fixture('vqa', 'data');
+const QUESTIONS = ['vqav2', 'okvqa', 'textvqa', 'vizwiz', 'gqa'];
+/** To be evaluated on alone. */
+const BENCHMARKS = ['pope', 'mme'];
 const OPTIONS = { perSample: 3, absentClasses: 0 };
 /** The miniatures have no Google division of RefCOCOg. */
 const THERE = DATASET_NAMES.filter((name) => name !== 'refcocog-google');
 
 describe('the registry', () => {
   test('has the datasets of the catalogue', () => {
-    expect([...DATASET_NAMES].sort()).toEqual(CATALOGUE.map(({ name }) => name).sort());
+    expect([...DATASET_NAMES, ...BENCHMARKS].sort()).toEqual(CATALOGUE.map(({ name }) => name).sort());
   });
 
   test.each(THERE)('%s: its requests make samples of its kind', async (name) => {
-    const set = openTrainingSet(name, DATA);
+    const set = openTrainingSet(name, QUESTIONS.includes(name) ? VQA_DATA : DATA);
     expect(set.kind).toBe(CATALOGUE.find((entry) => entry.name === name)?.kind);
     for (let index = 0; index < set.length; index++) {
       const request = set.requestAt(index);

@@ -155,9 +155,9 @@ describe('the loaders of the published sets read it', () => {
     const pictures = readdirSync(join(dir, 'coco', 'val2017'));
     expect(new Set(questions.map(({ image }) => basename(image)))).toEqual(new Set(pictures));
     expect(new Set(questions.map(({ category }) => category)).size).toBeGreaterThanOrEqual(3);
-    for (const { image, text, answer } of questions) {
+    for (const { image, text, answers } of questions) {
       const scene = synthScene(SEED, 'vqa-val', sceneNumber(image));
-      expect([text, trueAnswer(scene, text)]).toEqual([text, answer]);
+      expect([text, [trueAnswer(scene, text)]]).toEqual([text, answers]);
     }
   });
 });

@@ -28,8 +28,16 @@ export const command = defineCommand({
   },
 });
 
-const COLUMNS = ['images', 'expressions', 'multiTarget', 'noTarget', 'objects', 'conversations'] as const;
-const TITLES = ['images>', 'expressions>', 'several targets>', 'no target>', 'objects>', 'conversations>'];
+const COLUMNS = ['images', 'expressions', 'multiTarget', 'noTarget', 'objects', 'conversations', 'questions'] as const;
+const TITLES = [
+  'images>',
+  'expressions>',
+  'several targets>',
+  'no target>',
+  'objects>',
+  'conversations>',
+  'questions>',
+];
 
 async function publishedStats(folder: string, sets: readonly string[], context: CommandContext): Promise<number> {
   const { output } = context;

@@ -6,9 +6,11 @@ import { readRecords } from '../annotation-files.js';
 import type { CatalogueEntry, Figures, Part } from '../catalogue/entry.js';
 import type { DatasetKind } from '../facts.js';
 import { sentencesOf, turnsOf } from '../vqa/llava-instruct.js';
+import { QUESTION_SETS } from '../vqa/question-sets.js';
 import { auditAnnotatedSet, auditReferSet } from './coco-audits.js';
 import { ADVICE, type Audit, type AuditedFigures, type ExpectedImage, ImageChecker, ProblemList } from './audit.js';
 import { auditLabelMapSet, auditReasonSet } from './folder-audits.js';
+import { auditQuestionSet } from './question-audits.js';
 
 /** A part of the layout and how much of it is present. */
 export interface FoundPart {
@@ -106,7 +108,8 @@ const AUDITS: Readonly<Record<Exclude<DatasetKind, 'sem_seg'>, Audit>> = {
   reason_seg: auditReasonSet,
 };
 
-function auditOf({ kind, parts }: CatalogueEntry): Audit {
+function auditOf({ name, kind, parts }: CatalogueEntry): Audit {
+  if (Object.hasOwn(QUESTION_SETS, name)) return auditQuestionSet;
   if (kind !== 'sem_seg') return AUDITS[kind];
   return parts.some(({ ending }) => ending === '.png') ? auditLabelMapSet : auditAnnotatedSet;
 }

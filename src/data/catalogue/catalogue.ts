@@ -1,5 +1,6 @@
 /** The datasets that are known: of semantic segmentation (objects, stuff and parts), VQA and reasoning here. */
 import { COCO_TRAIN_2017, type CatalogueEntry, type Figures, labelMaps, MB, pictures } from './entry.js';
+import { QUESTION_ENTRIES, YES_NO_ENTRIES } from './question-sets.js';
 import { GREFCOCO, REFCLEF, REFCOCO, REFCOCO_PLUS, REFCOCOG, REFCOCOG_GOOGLE, REFZOM } from './refer-sets.js';
 
 /** Counts of a dataset with a single split. */
@@ -139,5 +140,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   ...[ADE20K, COCO_STUFF, PASCAL_PART, PACO_LVIS, MAPILLARY_VISTAS],
   ...[REFCLEF, REFCOCO, REFCOCO_PLUS, REFCOCOG, GREFCOCO],
   ...[LLAVA_INSTRUCT, REASON_SEG],
+  ...QUESTION_ENTRIES,
   ...[REFCOCOG_GOOGLE, REFZOM],
+  ...YES_NO_ENTRIES,
 ];

@@ -9,6 +9,8 @@ export interface Figures {
   readonly multiTarget?: number;
   readonly noTarget?: number;
   readonly conversations?: number;
+  /** Questions with an answer in a word or a phrase. */
+  readonly questions?: number;
   /** Objects that are referred to, or annotated. */
   readonly objects?: number;
 }
@@ -18,7 +20,7 @@ export interface Part {
   /** Below the data folder, with "/". */
   readonly path: string;
   /** Ending of the files in a folder; absent for a file. */
-  readonly ending?: '.jpg' | '.png' | '.json';
+  readonly ending?: '.jpg' | '.png' | '.json' | '.txt';
   readonly holds: string;
   /** Files in the folder, or records in the file, as published. */
   readonly count?: number;
@@ -71,6 +73,15 @@ export const COCO_VAL_2014: Part = {
   bytes: 6 * GB,
   isShared: true,
   isOptional: 'they may also lie in train2014, where the reference looks for them',
+};
+
+/** VQAv2, OK-VQA and POPE; a link to the folder of the referring datasets will do. */
+export const COCO_2014_TRAIN: Part = { ...COCO_TRAIN_2014, path: 'coco/train2014' };
+
+export const COCO_2014_VAL: Part = {
+  ...pictures('coco/val2014', COCO_VAL_2014.source, 40_504),
+  bytes: 6 * GB,
+  isShared: true,
 };
 
 /** COCO-Stuff, PACO-LVIS and LLaVA-Instruct. */

@@ -11,6 +11,7 @@ import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../../special-tokens.js';
 import { type JsonPlace, readRecords } from '../annotation-files.js';
 import { type MakeSample, type RequestOf, targetFacts, type TrainingSet, trainingSet } from '../facts.js';
 import type { Turn } from '../text/conversation.js';
+import { idOf, type VqaQuestion } from './question-set.js';
 
 const NAME = 'LLaVA-Instruct-150K';
 const ADVICE =
@@ -86,13 +87,6 @@ export function turnsOf({ set, source, sentences }: Pick<VqaRequest, 'set' | 'so
   return turns.length > 0 ? turns : fail('the conversation has no question with an answer');
 }
 
-export interface VqaQuestion {
-  readonly image: string;
-  readonly text: string;
-  readonly answer: string;
-  readonly category: string;
-}
-
 /**
  * Questions with one-word answers: LLaVA's evaluation list (question_id, image, text, category) with the answers, since
  * LLaVA-Instruct has no held-out part: <dataDir>/llava_dataset/questions_val.json on <dataDir>/coco/val2017.
@@ -105,13 +99,20 @@ export function readVqaQuestions(dataDir: string): VqaQuestion[] {
   const advice = `Write a synthetic list with \`${synth}\`, or put your own there.`;
   if (!existsSync(file)) throw new UserError(`Reading ${name}: ${file} is missing. ${advice}`);
   const questions: VqaQuestion[] = [];
-  readRecords(name, file, advice, (record) => {
+  readRecords(name, file, advice, (record, index) => {
     const place = record.key('text');
     const text = place.string();
     const reserved = [IMAGE_PLACEHOLDER, ...RESERVED_TEXTS].some((token) => text.includes(token));
     if (reserved || text.trim() === '') place.fail('a question without reserved tokens');
     const image = join(dataDir, 'coco', 'val2017', record.key('image').fileName(true));
-    questions.push({ image, text, answer: record.key('answer').string(), category: record.key('category').string() });
+    const given = record.optional('question_id');
+    questions.push({
+      id: given === null ? String(index) : idOf(given),
+      image,
+      text,
+      answers: [record.key('answer').string()],
+      category: record.key('category').string(),
+    });
   });
   if (questions.length === 0) throw new UserError(`Reading ${name}: ${file} is an empty list. ${advice}`);
   return questions;

@@ -1,6 +1,6 @@
 /**
- * JSON files of any size, record by record: a list, or an object of lists, together perhaps longer than a string of V8
- * (512 MB). Bytes are only searched for a record's end; JSON.parse reads each, as strict and fast as the whole at once.
+ * JSON files of any size, record by record: a list, an object of records, or an object of lists, together perhaps longer
+ * than a string of V8 (512 MB). Bytes are only searched for a record's end; JSON.parse reads each, as strict and fast as the whole at once.
  * (@streamparser/json takes three times as long for gRefCOCO, stream-json seven times.)
  */
 import { isUtf8 } from 'node:buffer';
@@ -24,6 +24,17 @@ export function readJsonList(path: string, take: TakeRecord, chunkBytes = CHUNK_
   withScanner(path, chunkBytes, (scanner) => {
     if (scanner.peek() !== OPEN_LIST) throw new Error(`${scanner.found()}, expected a list`);
     scanner.list('', take);
+  });
+}
+
+/** Takes each record of an object, with its key; an error that it throws ends the reading. */
+export type TakeMember = (value: unknown, key: string) => void;
+
+/** Reads the records of one object, in the order of the file. @throws Error, without the file's name */
+export function readJsonMembers(path: string, take: TakeMember, chunkBytes = CHUNK_BYTES): void {
+  withScanner(path, chunkBytes, (scanner) => {
+    if (scanner.peek() !== OPEN_OBJECT) throw new Error(`${scanner.found()}, expected an object`);
+    for (const key of scanner.keys()) take(scanner.value(`"${key}"`), key);
   });
 }
 
@@ -120,7 +131,7 @@ class Scanner {
   }
 
   /** The next value; `what` it is, for messages. */
-  private value(what: string): unknown {
+  value(what: string): unknown {
     this.peek();
     this.start = this.at;
     this.keeping = true;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { readJsonList, readJsonLists } from '../../../src/io/json/json-records.js';
+import { readJsonList, readJsonLists, readJsonMembers } from '../../../src/io/json/json-records.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-json-records-'));
 afterAll(() => {
@@ -131,5 +131,38 @@ describe('readJsonLists', () => {
   ];
   test.each(damaged)('refuses %s', (_, text, message) => {
     expect(() => lists(text, 'images')).toThrow(message);
+  });
+});
+
+describe('readJsonMembers', () => {
+  function members(text: string, chunkBytes = SMALL_CHUNK): [string, unknown][] {
+    writeFileSync(path, text);
+    const found: [string, unknown][] = [];
+    readJsonMembers(path, (value, key) => void found.push([key, value]), chunkBytes);
+    return found;
+  }
+
+  test('gives each record with its key, wherever a chunk ends', () => {
+    const records = { 'a"b': { x: [1, '}'] }, '02': 'é – 漢字', '': null, last: { deep: { er: [] } } };
+    const text = JSON.stringify(records, null, 1);
+    for (let chunkBytes = 4; chunkBytes < 40; chunkBytes++) {
+      expect(members(text, chunkBytes)).toEqual(Object.entries(records));
+    }
+    expect(members(' {} ')).toEqual([]);
+  });
+
+  test('gives a key that stands twice twice, for the reader to judge', () => {
+    expect(members('{"a": 1, "a": 2}')).toEqual([
+      ['a', 1],
+      ['a', 2],
+    ]);
+  });
+
+  test.each([
+    ['a list', '[1]', /expected an object/],
+    ['a file that ends within', '{"a": 1', /expected "," or "\}"/],
+    ['a damaged record', '{"a": {"b":}}', /"a", at byte 6, is not valid JSON/],
+  ])('refuses %s', (_, text, message) => {
+    expect(() => members(text)).toThrow(message);
   });
 });
