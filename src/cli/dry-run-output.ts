@@ -66,7 +66,7 @@ function showLength(run: DryRun, output: Output): void {
   const { config, ranks, images, length } = run;
   const { batchSize, accumulation, schedule } = config.training;
   const { data } = config;
-  const sets = data.kind === 'epochs' || data.kind === 'mixture' ? data.sets.join(', ') : data.kind;
+  const sets = 'sets' in data ? data.sets.join(', ') : data.kind;
   const place = data.kind === 'scenes' ? 'drawn' : data.kind === 'jsonl' ? data.file : data.dir;
   output.line(` data: ${sets} (${place})${images.missing === null ? '' : ' ABSENT'}`);
   if (images.missing !== null) output.line(`   ${images.missing}`);

@@ -1,5 +1,5 @@
 /** The first samples of a run for a person to read: which words are learned, and what every decision stands for. */
-import { MixedSampler, WholeEpochs } from '../data/sampling/sample-source.js';
+import { sourceOf } from '../data/sampling/source-of.js';
 import { SampleLoader } from '../data/sampling/sample-loader.js';
 import type { Lesson } from '../data/facts.js';
 import { tokenizeConversation } from '../data/text/conversation.js';
@@ -42,10 +42,8 @@ export async function exampleBatch(
   data: GroundingData,
 ): Promise<ExampleSample[]> {
   const { batchSize, seed } = config.training;
-  const { sets, weights } = data;
   // As the trainer and its task do it.
-  const random = new Random(seed).fork(0);
-  const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
+  const source = sourceOf(data, new Random(seed).fork(0));
   const dialogue = system.dialogue(config.model, config);
   const loader = new SampleLoader(source, {
     sample: data.sample,

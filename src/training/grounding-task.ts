@@ -6,7 +6,7 @@ import { padBatch, type TokenizedConversation, tokenizeConversation } from '../d
 import type { PreparedImage } from '../types.js';
 import { allEncoders, textEncoders } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
-import { type AnySet, imagesOf, type KindWeights, MixedSampler, WholeEpochs } from '../data/sampling/sample-source.js';
+import { epochLengthOf, type OrderedSets, sourceOf } from '../data/sampling/source-of.js';
 import type { Lesson, MakeLessons, SampleOptions } from '../data/facts.js';
 import * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/atomic/pending-file.js';
@@ -24,10 +24,7 @@ import type { TextOptions } from './base/grounding-tokens.js';
 import type { SampleStream, TrainingTask } from './loop/training-task.js';
 
 /** Sets to train on, and how they are loaded. */
-export interface GroundingData {
-  readonly sets: readonly AnySet[];
-  /** Shares of the kinds in a mixture; null: every image once in an epoch. */
-  readonly weights: KindWeights | null;
+export interface GroundingData extends OrderedSets {
   readonly sample: SampleOptions;
   /** Threads that load samples; default as in SampleLoader. */
   readonly workers?: number;
@@ -84,19 +81,24 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
     this.network = model;
     this.variables = variablesOf(model, system.recipe.trains);
     this.step = system.recipe.step(model, this.variables);
-    this.sampleCount = imagesOf(options.data.sets);
+    this.sampleCount = epochLengthOf(options.data);
     this.features = options.features ?? new FeatureStore(imageKey);
     if (options.validate !== undefined) this.validate = options.validate;
   }
 
   samples(random: Random, report: (message: string) => void): SampleStream<GroundingSample> {
-    const { sets, weights, ...loading } = this.options.data;
+    const { sample: sampleOptions, workers, maxBadShare, ...ordered } = this.options.data;
     const { system, model } = this.options;
     const pictures = system.pictures(model.config);
     const [all, forText] = [allEncoders(pictures), textEncoders(pictures)];
-    const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
-    const loader = new SampleLoader(source, {
-      ...loading,
+    const loader = new SampleLoader(sourceOf(ordered, random), {
+      sample: sampleOptions,
+      ...(workers === undefined ? {} : { workers }),
+      ...(maxBadShare === undefined ? {} : { maxBadShare }),
+      // A position passed over would move the last places of all later micro-batches.
+      ...(ordered.repetition === undefined
+        ? {}
+        : { isUsable: (lessons) => lessons.some((lesson) => this.tokenize(lesson) !== null) }),
       lessons: this.options.lessons,
       emptyMasks: this.options.vocabulary.absent.length === 0,
       pictures,

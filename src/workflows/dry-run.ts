@@ -7,7 +7,7 @@ import { planSourceOf } from '../benchmark/plan-source.js';
 import { rankMemory } from '../benchmark/rank-memory.js';
 import { CATALOGUE } from '../data/catalogue/catalogue.js';
 import { splitsOf } from '../data/dataset-registry.js';
-import { imagesOf } from '../data/sampling/sample-source.js';
+import { epochLengthOf } from '../data/sampling/source-of.js';
 import { describeEngine, type EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { writeConversationPanel } from '../evaluation/report/conversation-panel.js';
@@ -46,7 +46,10 @@ export async function dryRun(options: DryRunOptions) {
   // A start model that does not fit is a fault of the configuration, whatever else is missing on this machine.
   if (hasStart && existsSync(config.tokenizer)) await checkStart(config, source);
   // Null for a stage that draws its own scenes.
-  const data = await found(async () => (config.data.kind === 'scenes' ? null : openTrainingData(config.data)));
+  const { batchSize } = config.training;
+  const data = await found(async () =>
+    config.data.kind === 'scenes' ? null : openTrainingData(config.data, batchSize),
+  );
   const images = countImages(config, data);
   onNote?.('planning memory ...');
   const plan = await planMemory(planSourceOf(config));
@@ -81,14 +84,20 @@ async function found<T>(work: () => Promise<T>): Promise<Found<T>> {
 /** Images of an epoch: of the data, or where it is absent, as published; null where that is unknown. */
 function countImages({ data }: ExperimentConfig, opened: Found<GroundingData | null>) {
   if (data.kind === 'scenes') return { count: data.scenes, missing: null };
-  if (opened.missing === null) return { count: imagesOf(opened.value?.sets ?? []), missing: null };
+  if (opened.missing === null) return { count: opened.value === null ? 0 : epochLengthOf(opened.value), missing: null };
   const sets = data.kind === 'jsonl' ? [] : data.kind === 'grefcoco' ? ['grefcoco'] : data.sets;
-  const counts = sets.map((name) => {
-    const published = CATALOGUE.find((entry) => entry.name === name)?.published;
-    return published?.splits[splitsOf(name)[0] ?? '']?.images ?? null;
-  });
+  const counts = sets.map((name) => publishedCount(data, name));
   const isKnown = counts.length > 0 && counts.every((count) => count !== null);
   return { count: isKnown ? counts.reduce((sum, count) => sum + count, 0) : null, missing: opened.missing };
+}
+
+/** Samples of a set in an epoch as published; null where that is unknown. */
+function publishedCount(data: ExperimentConfig['data'], name: string): number | null {
+  const entry = CATALOGUE.find((known) => known.name === name);
+  const { images, conversations, questions } = entry?.published.splits[splitsOf(name)[0] ?? ''] ?? {};
+  if (data.kind !== 'repeated' || entry === undefined) return images ?? null;
+  const samples = questions ?? conversations ?? images;
+  return samples === undefined ? null : Math.min(samples, data.most[name] ?? Infinity) * data.rates[entry.kind];
 }
 
 async function firstBatch(config: ExperimentConfig, source: string, data: Found<GroundingData | null>) {

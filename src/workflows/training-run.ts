@@ -73,7 +73,7 @@ export async function trainExperiment(experiment: Experiment, engine: EngineInfo
   let end: TrainingEnd;
   if (data.kind === 'scenes') end = await run(baseTask(experiment, data));
   else {
-    const opened = await openTrainingData(data);
+    const opened = await openTrainingData(data, config.training.batchSize);
     end = await run(groundingTask(experiment, opened, await validation(experiment, data, keep), features));
   }
   if (rank !== 0) return { end, plots: [] };

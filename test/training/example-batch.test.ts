@@ -31,7 +31,10 @@ test.each([400, 46])(
   'conversations of at most %d tokens: images, tokens, labels and targets of the first micro-batch',
   async (maxLength) => {
     const config = readExperimentConfig(writeConfig(path, smallConfig(scratch, { maxLength })));
-    const data = await openTrainingData(config.data as Parameters<typeof openTrainingData>[0]);
+    const data = await openTrainingData(
+      config.data as Parameters<typeof openTrainingData>[0],
+      config.training.batchSize,
+    );
     const shown = await exampleBatch(system, config, smallTokenizer(), data);
 
     const experiment = await buildExperiment(config, path);

@@ -23,6 +23,8 @@ import { SAMPLE_WORKER_FILE } from './sample-worker-file.js';
 export interface SampleLoaderOptions extends LoadSettings {
   /** Words of the system that is trained. */
   readonly lessons: MakeLessons;
+  /** Whether lessons leave anything to learn as tokens; where they do not, a mixture draws again. Default: they do. */
+  readonly isUsable?: (lessons: readonly Lesson[]) => boolean;
   /** Threads that load; 0: in this thread. Default: one less than there are processors, at least 1. */
   readonly workers?: number;
   /** The run stops where more than this share of the samples is bad. Default: 0.01. */
@@ -122,9 +124,11 @@ export class SampleLoader {
       return findNeeds?.({ key, path, kind }) ?? Promise.resolve(allEncoders(this.options.pictures));
     });
     if (result.kind === 'sample') {
-      this.bad.addGood();
       const conversations = this.options.lessons(result.facts, Random.fromState(result.random));
-      return { name, key, image: result.image, conversations };
+      if (keepsImage || (this.options.isUsable?.(conversations) ?? true)) {
+        this.bad.addGood();
+        return { name, key, image: result.image, conversations };
+      }
     }
     if (result.kind === 'bad' || (keepsImage && isLast)) {
       const message = result.kind === 'bad' ? result.message : `${name} has nothing to learn from.`;

@@ -1,7 +1,7 @@
 /** The `data` of a training configuration: what a run is trained on, and validated on while it trains. */
 import { z } from 'zod';
 import { PUBLISHED_WEIGHTS } from '../../data/sampling/sample-source.js';
-import { alsoCheck, integer, list, number, object, oneOf, type Read, text } from '../../schema.js';
+import { alsoCheck, integer, list, number, object, oneOf, type Read, record, text } from '../../schema.js';
 
 const expressionsPerSample = integer({ min: 1 }).describe(
   'Most expressions or classes of an image in one conversation',
@@ -98,7 +98,36 @@ const EPOCHS = object({ kind: z.literal('epochs'), ...SETS }).describe(
   'Published sets: every image of the sets once in an epoch',
 );
 
-const KINDS = [REFER, JSONL, EPOCHS, MIXTURE, SCENES] as const;
+const rate = (): z.ZodDefault<z.ZodNumber> => integer({ min: 1 }).default(1);
+
+const REPEATED = object({
+  kind: z.literal('repeated'),
+  ...SETS,
+  rates: object({ sem_seg: rate(), refer_seg: rate(), reason_seg: rate(), vqa: rate() })
+    .describe('How often every item of a kind comes in an epoch')
+    .default({ sem_seg: 1, refer_seg: 1, reason_seg: 1, vqa: 1 }),
+  most: record(integer({ min: 1 }))
+    .describe('Items of a set, by its name, at most: of a larger set this many are drawn at random, once for the run')
+    .default({}),
+  thinSeed: integer({ min: 0 }).describe('Decides which items of "most" these are').default(0),
+  drawn: list(text())
+    .describe('Sets whose items are drawn at random each time, instead of every one as often as its rate')
+    .default([]),
+  lastOfBatch: oneOf(['segmentation'])
+    .describe('The last item of every micro-batch is replaced by a random one of the segmentation sets')
+    .nullable()
+    .default(null),
+})
+  .describe('Published sets: every item in an epoch as often as the rate of its kind')
+  .superRefine(
+    alsoCheck(({ sets, most, drawn }, refuse) => {
+      for (const name of Object.keys(most))
+        if (!sets.includes(name)) refuse(['most', name], 'names of data.sets alone');
+      for (const [i, name] of drawn.entries()) if (!sets.includes(name)) refuse(['drawn', i], 'a name of data.sets');
+    }),
+  );
+
+const KINDS = [REFER, JSONL, EPOCHS, MIXTURE, REPEATED, SCENES] as const;
 
 export const DATA_SCHEMA = z.discriminatedUnion('kind', KINDS, {
   error: ({ code }) =>
@@ -110,5 +139,5 @@ export const DATA_SCHEMA = z.discriminatedUnion('kind', KINDS, {
 export type ReferData = Read<typeof REFER>;
 export type JsonlData = Read<typeof JSONL>;
 export type SceneData = Read<typeof SCENES>;
-export type SetsData = Read<typeof MIXTURE> | Read<typeof EPOCHS>;
+export type SetsData = Read<typeof MIXTURE> | Read<typeof EPOCHS> | Read<typeof REPEATED>;
 export type GroundingForms = SceneData['forms'];

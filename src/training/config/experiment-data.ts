@@ -2,6 +2,8 @@
 import { openReferringSet, openTrainingSet } from '../../data/dataset-registry.js';
 import { type OwnData, openOwnData } from '../../data/own/own-data.js';
 import type { ReferDataset } from '../../data/refer/refer-dataset.js';
+import type { OrderedSets } from '../../data/sampling/source-of.js';
+import { thinned } from '../../data/sampling/thinned-set.js';
 import { readTokenizer } from '../../data/read-tokenizer.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
 import { UserError } from '../../errors.js';
@@ -21,22 +23,37 @@ export interface ValidationData {
   readonly generateImages: number;
 }
 
-/** @throws UserError where a file is missing or malformed, or nothing is of the split */
-export async function openTrainingData(data: GsvaDataConfig): Promise<GroundingData> {
+/**
+ * @param batchSize samples in a micro-batch
+ * @throws UserError where a file is missing or malformed, or nothing is of the split
+ */
+export async function openTrainingData(data: GsvaDataConfig, batchSize: number): Promise<GroundingData> {
   const sample = { perSample: data.expressionsPerSample, absentClasses: 0 };
   if (data.kind === 'grefcoco') {
     // In this thread: it is meant for small pictures, whose features are kept.
     return { sets: [openTrainingSet('grefcoco', data.dir)], weights: null, sample, workers: 0 };
   }
   if (data.kind === 'jsonl') return { sets: [await openOwnData(data.file, 'train')], weights: null, sample };
-  const { dir, sets, absentClasses, workers, maxBadShare } = data;
+  const { absentClasses, workers, maxBadShare } = data;
   return {
-    sets: sets.map((name) => openTrainingSet(name, dir)),
-    weights: data.kind === 'mixture' ? data.weights : null,
+    ...orderedSets(data, batchSize),
     sample: { ...sample, absentClasses },
     maxBadShare,
     ...(workers === null ? {} : { workers }),
   };
+}
+
+function orderedSets(data: SetsData, batchSize: number): OrderedSets {
+  const opened = data.sets.map((name) => openTrainingSet(name, data.dir));
+  if (data.kind !== 'repeated') return { sets: opened, weights: data.kind === 'mixture' ? data.weights : null };
+  const { most, thinSeed, rates, drawn, lastOfBatch } = data;
+  const sets = opened.map((set, i) => thinned(set, most[data.sets[i] ?? ''] ?? Infinity, thinSeed));
+  const repetition = {
+    rates,
+    drawn: new Set(sets.filter((_, i) => drawn.includes(data.sets[i] ?? ''))),
+    replaceLastOf: lastOfBatch === null ? null : batchSize,
+  };
+  return { sets, weights: null, repetition };
 }
 
 /** The data to validate on; null where none is configured. @throws UserError as `openTrainingData` */

@@ -71,15 +71,15 @@ describe('the configuration', () => {
   test('opens what to train and to validate on', async () => {
     const validation = { set: 'grefcoco', images: 2 };
     const data = configOf({ ...MIXTURE, workers: 1, validation }).data as GsvaDataConfig;
-    const { sets, weights, workers, sample } = await openTrainingData(data);
+    const { sets, weights, workers, sample } = await openTrainingData(data, 2);
     expect(sets.map(({ kind }) => kind)).toEqual(['sem_seg', 'refer_seg', 'refer_seg', 'vqa', 'reason_seg']);
     expect([weights?.sem_seg, workers, sample]).toEqual([9, 1, { perSample: 2, absentClasses: 0 }]);
     expect((await openValidationData(data))?.dataset.images.length).toBeGreaterThan(0);
     const epochs = configOf({ ...MIXTURE, kind: 'epochs', sets: ['refclef'] }).data as GsvaDataConfig;
-    expect((await openTrainingData(epochs)).weights).toBeNull();
+    expect((await openTrainingData(epochs, 2)).weights).toBeNull();
     expect(await openValidationData(epochs)).toBeNull();
     const unknown = configOf({ ...MIXTURE, sets: ['adee20k'] }).data as GsvaDataConfig;
-    await expect(openTrainingData(unknown)).rejects.toThrow(/"adee20k".*ade20k/);
+    await expect(openTrainingData(unknown, 2)).rejects.toThrow(/"adee20k".*ade20k/);
   });
 });
 
@@ -95,7 +95,11 @@ async function train(
   const said: string[] = [];
   try {
     const { config } = experiment;
-    const task = groundingTask(experiment, await openTrainingData(config.data as GsvaDataConfig), null);
+    const task = groundingTask(
+      experiment,
+      await openTrainingData(config.data as GsvaDataConfig, config.training.batchSize),
+      null,
+    );
     const controller = new AbortController();
     const observer = {
       onMessage: (message: string): void => void said.push(message),

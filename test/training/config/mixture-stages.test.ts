@@ -43,7 +43,7 @@ test('the second stage goes on with the first, on gRefCOCO, at a third of its ra
 
 test('the first stage draws SemSeg, RES, VQA and ReasonSeg 9 : 6 : 3 : 1', async () => {
   const config = readExperimentConfig(PRETRAIN, [['data.dir', data]]);
-  const { sets, weights } = await openTrainingData(config.data as GsvaDataConfig);
+  const { sets, weights } = await openTrainingData(config.data as GsvaDataConfig, config.training.batchSize);
   if (weights === null) throw new Error('the first stage is no mixture');
   const sampler = new MixedSampler(sets, new Random(config.training.seed), weights);
   const drawn = Array.from({ length: 10_000 }, (_, position) => sampler.draw(position, 0).set.kind);
@@ -73,7 +73,11 @@ test('a few updates on the mixture: finite, falling, every trained part moved, t
     const before = encoders();
     expect(before.length).toBeGreaterThan(10);
     const out = join(scratch, 'run');
-    const task = groundingTask(experiment, await openTrainingData(config.data as GsvaDataConfig), null);
+    const task = groundingTask(
+      experiment,
+      await openTrainingData(config.data as GsvaDataConfig, config.training.batchSize),
+      null,
+    );
     await new Trainer(task, trainerOptions(config.training, task.sampleCount, 1), { runDir: out, resume: false }).run();
     const losses = readRunLog(join(out, 'log.jsonl')).updates.map((update) => update.losses['loss'] ?? NaN);
     expect(losses).toHaveLength(12);
