@@ -30,7 +30,7 @@ describe('gsva data check', () => {
     expect(stdout).toMatch(
       /refs\(google\)\.p {2}49,822 expressions; for refcocog-google\n {3}→ https:\/\/\S+refcocog.zip/,
     );
-    expect(stdout).toMatch(/13 of 14 datasets are there; none has a problem\n$/);
+    expect(stdout).toMatch(/13 of 21 datasets are there; none has a problem\n$/);
   });
 
   test('problems with file and record, exit code 1', async () => {
@@ -58,7 +58,7 @@ describe('gsva data check', () => {
     expect(missing.stdout).toContain('1 of those named is missing');
     const empty = await runCli(['data', 'check', mkdtempSync(join(scratch, 'empty-'))]);
     expect(empty.code).toBe(1);
-    expect(empty.stdout).toContain('0 of 14 datasets');
+    expect(empty.stdout).toContain('0 of 21 datasets');
   });
 
   test('unknown names and folders are refused', async () => {
@@ -81,6 +81,12 @@ describe('gsva data stats', () => {
     expect(stdout).toMatch(/grefcoco +all +6 \(19,994\) +36 \(278,232\) +6 \(80,022\) +6 \(32,202\) +24\n/);
     expect(stdout).toMatch(/refzom +all +6 \(55,075\) +18 \(90,199\) +6 \(21,290\) +6 \(11,937\) +18 \(74,942\)\n/);
     expect(stdout).toContain('grefcoco: GSVA, section 4.1');
+  });
+
+  test('questions with short answers', async () => {
+    const { stdout } = await runCli(['data', 'stats', fixture('vqa', 'data'), 'gqa', 'mme']);
+    expect(stdout).toMatch(/gqa +train +3 \(72,140\) +5 \(943,000\)\n/);
+    expect(stdout).toMatch(/mme +test +14 \(1,187\) +28 \(2,374\)\n/);
   });
 
   test('for programs', async () => {
@@ -127,6 +133,13 @@ describe('gsva data show', () => {
       }
     },
   );
+
+  test('a question with a short answer', async () => {
+    const out = join(scratch, 'vizwiz');
+    const { code } = await runCli(['data', 'show', 'vizwiz', '1', '--data', fixture('vqa', 'data'), '--out', out]);
+    expect(code).toBe(0);
+    expect(readFileSync(join(out, 'samples.json'), 'utf8')).toContain("respond with 'Unanswerable'. Answer the question");
+  });
 
   test('the same seed gives the same pictures, another one others', async () => {
     const bytes = async (seed: string): Promise<string> => {

@@ -145,6 +145,23 @@ describe('what is missing is said', () => {
   });
 });
 
+test('no data: repeated sets are counted as published, thinned, by the rates', async () => {
+  const data = {
+    kind: 'repeated',
+    dir: at('none'),
+    sets: ['ade20k', 'refcoco', 'reason_seg', 'vqav2', 'llava_instruct_150k'],
+    expressionsPerSample: 3,
+    rates: { sem_seg: 6, refer_seg: 20, reason_seg: 6 },
+    most: { vqav2: 100_000 },
+  };
+  const training = { ...(smallConfig('')['training'] as object), validateEvery: 0, bestMetric: null };
+  const path = writeConfig(at('repeated.json5'), smallConfig('', { data, training }));
+  const { stdout } = await runCli(['train', '--config', path, '--dry-run', '--engine', 'wasm']);
+  const samples = 6 * 20_210 + 20 * 16_994 + 6 * 239 + 100_000 + 157_712;
+  expect(stdout).toContain(`images: ${samples} as published`);
+  expect(stdout).toContain('data: ade20k, refcoco, reason_seg, vqav2, llava_instruct_150k (');
+});
+
 describe('what is refused', () => {
   test.each<[string, string[], RegExp]>([
     ['training without a folder', ['train', '--config', config], /--out is missing/],

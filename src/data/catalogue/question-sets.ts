@@ -2,7 +2,7 @@
  * The sets of questions with short answers, and the two benchmarks answered by yes or no. Counts of images that the
  * authors do not give are those of the published files.
  */
-import { type CatalogueEntry, COCO_2014_TRAIN, COCO_2014_VAL, MB, type Part, pictures } from './entry.js';
+import { type CatalogueEntry, COCO_2014_TRAIN, COCO_2014_VAL, type Part, pictures } from './entry.js';
 
 const EVALUATED = { isOptional: 'only to be evaluated on' } as const;
 
@@ -146,10 +146,7 @@ const POPE_SPLITS = ['random', 'popular', 'adversarial'];
 const POPE = questionSet(
   'pope',
   'POPE',
-  [
-    ...POPE_SPLITS.map((split) => file(`pope/coco_pope_${split}.json`, 'questions', POPE_FILES, 3_000)),
-    COCO_2014_VAL,
-  ],
+  [...POPE_SPLITS.map((split) => file(`pope/coco_pope_${split}.json`, 'questions', POPE_FILES, 3_000)), COCO_2014_VAL],
   {
     total: { questions: 9_000 },
     splits: Object.fromEntries(POPE_SPLITS.map((split) => [split, { images: 500, questions: 3_000 }])),
@@ -164,9 +161,8 @@ const MME = questionSet(
     {
       path: 'mme',
       ending: '.txt',
-      holds: 'questions, next to the pictures of fourteen tasks',
+      holds: 'files of questions, next to the pictures of fourteen tasks',
       count: 1_187,
-      bytes: 865 * MB,
       source: 'https://github.com/BradyFU/Awesome-Multimodal-Large-Language-Models/tree/Evaluation',
     },
   ],

@@ -166,6 +166,16 @@ describe('makeReferSample', () => {
     expect(inside).toEqual([0, ...[2, 3, 4, 5].flatMap((y) => [2, 3, 4, 5].map((x) => 12 * y + x)), 95]);
   });
 
+  test('polygons of one object that overlap are their union: no pixel counts twice', async () => {
+    await writePng(image, { data: new Uint8Array(8 * 12 * 3), height: 8, width: 12 });
+    const overlapping = { segmentation: [...SQUARE.segmentation, [4, 4, 9, 4, 9, 7, 4, 7]] };
+    const { targets } = await sampleOf(requestWith([overlapping]), 1);
+    const data = targets[0]?.mask?.data ?? new Uint8Array();
+    expect(new Set(data)).toEqual(new Set([0, 1]));
+    // 4 × 4 and 3 × 5 pixels, of which 2 × 2 are in both.
+    expect(data.reduce((sum, value) => sum + value, 0)).toBe(16 + 15 - 4);
+  });
+
   const bad: [string, () => ReferRequest, RegExp][] = [
     [
       'a polygon without points',

@@ -6,10 +6,12 @@ import { DATASET_NAMES, openTrainingSet } from '../../../src/data/dataset-regist
 import { MixedSampler, WholeEpochs } from '../../../src/data/sampling/sample-source.js';
 import { type LoadedSample, SampleLoader } from '../../../src/data/sampling/sample-loader.js';
 import { DATASET_KINDS } from '../../../src/data/facts.js';
+import { QUESTION_SETS } from '../../../src/data/vqa/question-sets.js';
 import { Random } from '../../../src/random.js';
 import { gsvaLessons } from '../../../src/systems/gsva/dialogue.js';
 
 const DATA = resolve('test', 'fixtures', 'datasets', 'data');
+const VQA_DATA = resolve('test', 'fixtures', 'vqa', 'data');
 const SETTINGS = {
   lessons: gsvaLessons,
   sample: { perSample: 3, absentClasses: 1 },
@@ -19,13 +21,15 @@ const SETTINGS = {
   },
 };
 
-const sets = DATASET_NAMES.filter((name) => name !== 'refcocog-google').map((name) => openTrainingSet(name, DATA));
+const sets = DATASET_NAMES.filter((name) => name !== 'refcocog-google').map((name) => {
+  return openTrainingSet(name, Object.hasOwn(QUESTION_SETS, name) ? VQA_DATA : DATA);
+});
 
 test('every name opens a set with images, of every kind', () => {
-  expect(sets).toHaveLength(13);
+  expect(sets).toHaveLength(18);
   for (const set of sets) expect(set.length).toBeGreaterThan(0);
   expect(new Set(sets.map(({ kind }) => kind))).toEqual(new Set(DATASET_KINDS));
-  expect(new Set(sets.map(({ name }) => name)).size).toBe(13);
+  expect(new Set(sets.map(({ name }) => name)).size).toBe(18);
 });
 
 test('requests survive the way to another thread', () => {

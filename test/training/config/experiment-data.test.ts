@@ -30,6 +30,15 @@ afterAll(() => {
 
 const SETS = ['ade20k', 'refcoco+', 'grefcoco', 'llava_instruct_150k', 'reason_seg'];
 const MIXTURE = { kind: 'mixture', dir: DATA, sets: SETS, expressionsPerSample: 2 };
+const REPEATED = {
+  kind: 'repeated',
+  dir: DATA,
+  sets: SETS,
+  expressionsPerSample: 3,
+  rates: { sem_seg: 6, refer_seg: 20, reason_seg: 6 },
+  drawn: ['reason_seg', 'llava_instruct_150k'],
+  lastOfBatch: 'segmentation',
+};
 const UNVALIDATED: [string, unknown][] = [
   ['training.validateEvery', 0],
   ['training.bestMetric', null],
@@ -66,6 +75,43 @@ describe('the configuration', () => {
     ['a share beyond 1', { maxBadShare: 1.5 }, /"data\.maxBadShare" is 1\.5/],
   ])('refuses %s', (_, changes, message) => {
     expect(() => configOf({ ...MIXTURE, ...changes })).toThrow(message);
+  });
+
+  test('of repeated sets: once each, whole and without replacement where nothing is said', () => {
+    const { expressionsPerSample } = REPEATED;
+    expect(configOf({ kind: 'repeated', dir: DATA, sets: ['ade20k'], expressionsPerSample }).data).toMatchObject({
+      rates: { sem_seg: 1, refer_seg: 1, reason_seg: 1, vqa: 1 },
+      most: {},
+      thinSeed: 0,
+      drawn: [],
+      lastOfBatch: null,
+    });
+  });
+
+  test.each([
+    ['a rate that is no whole number', { rates: { sem_seg: 1.5 } }, /"data\.rates\.sem_seg" is 1\.5/],
+    ['a rate of 0', { rates: { vqa: 0 } }, /"data\.rates\.vqa" is 0/],
+    [
+      'thinning of a set that is not used',
+      { most: { cocostuff: 3 } },
+      /"data\.most\.cocostuff" is 3, expected names of/,
+    ],
+    [
+      'draws from a set that is not used',
+      { drawn: ['gqa'] },
+      /"data\.drawn\[0\]" is "gqa", expected a name of data\.sets/,
+    ],
+    ['another last item', { lastOfBatch: 'vqa' }, /"data\.lastOfBatch" is "vqa", expected one of "segmentation"/],
+  ])('refuses %s', (_, changes, message) => {
+    expect(() => configOf({ ...REPEATED, ...changes })).toThrow(message);
+  });
+
+  test('opens repeated sets, thinned', async () => {
+    const data = configOf({ ...REPEATED, most: { ade20k: 2, reason_seg: 100 } }).data as GsvaDataConfig;
+    const { sets, weights, repetition } = await openTrainingData(data, 4);
+    expect(sets.map(({ length }) => length)).toEqual([2, 2, 2, 3, 3]);
+    expect([weights, repetition?.replaceLastOf, repetition?.rates.refer_seg]).toEqual([null, 4, 20]);
+    expect([...(repetition?.drawn ?? [])]).toEqual([sets[3], sets[4]]);
   });
 
   test('opens what to train and to validate on', async () => {
@@ -143,6 +189,14 @@ describe('training', () => {
     expect([first.losses.length, position()]).toEqual([4, 8]);
     const second = await train('parts', THREADED, 6, { resume: true });
     expect([second.losses, position()]).toEqual([whole.losses, 12]);
+  });
+
+  test('on repeated sets: the same on threads, and resumed', async () => {
+    const whole = await train('repeated', { ...REPEATED, workers: 0 }, 5);
+    await train('repeated-parts', { ...REPEATED, workers: 1 }, 5, { stopAfter: 2 });
+    const resumed = await train('repeated-parts', { ...REPEATED, workers: 1 }, 5, { resume: true });
+    expect(whole.losses).toHaveLength(5);
+    expect(resumed.losses).toEqual(whole.losses);
   });
 
   test('on whole epochs of referring sets', async () => {
