@@ -138,7 +138,9 @@ describe('gsva data show', () => {
     const out = join(scratch, 'vizwiz');
     const { code } = await runCli(['data', 'show', 'vizwiz', '1', '--data', fixture('vqa', 'data'), '--out', out]);
     expect(code).toBe(0);
-    expect(readFileSync(join(out, 'samples.json'), 'utf8')).toContain("respond with 'Unanswerable'. Answer the question");
+    expect(readFileSync(join(out, 'samples.json'), 'utf8')).toContain(
+      "respond with 'Unanswerable'. Answer the question",
+    );
   });
 
   test('the same seed gives the same pictures, another one others', async () => {
