@@ -91,7 +91,7 @@ export const CLASS_M_IOU = figure('mIoU', (record) => ({ ...pixels(record), grou
 const LISA_GUARDS = { sums: 1e-10, count: 1e-5 } as const;
 
 /**
- * LISA's validation (`validate` of train_ds.py): the mean of intersection / (union + 1e-5), plus 1 where the union is
+ * Validation of LISA (`validate` of train_ds.py) and of SELF1E, which has it from there: the mean of intersection / (union + 1e-5), plus 1 where the union is
  * empty. Its sums are gathered in float32.
  */
 export const LISA_G_IOU: Figure = {
@@ -103,6 +103,9 @@ export const LISA_C_IOU: Figure = {
   terms: pixels,
   quotient: (intersection, union) => Math.fround(intersection) / (Math.fround(union) + LISA_GUARDS.sums),
 };
+
+/** Absent targets for which no pixel was drawn, where no token says so. */
+export const EMPTY_N_ACC: Figure = { ...EMPTY_ACC, name: 'N_acc' };
 
 /** Figures of ReasonSeg's short and long queries apart. */
 export const LISA_BY_WORDING: readonly Figure[] = WORDINGS.flatMap((wording) =>

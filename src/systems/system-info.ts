@@ -17,10 +17,15 @@ export interface SystemInfo {
   };
 }
 
+export type MaskRules = 'gsva' | 'lisa' | 'one-pass';
+
 /** Rules of a system's published evaluation, where systems differ. */
 export interface EvaluationRules {
   /** ReasonSeg's ignored pixels: left out of the judgement, or counted as target. */
   readonly ignored: 'excluded' | 'counted';
-  /** How masks are judged where every expression has a target, and with which figures (`benchmarkOf`). */
-  readonly masks: 'gsva' | 'lisa';
+  /**
+   * How masks are judged, and with which figures (`benchmarkOf`). 'one-pass': every answer is forced and every mask is
+   * drawn and compared, an absent target's with an empty one.
+   */
+  readonly masks: MaskRules;
 }

@@ -1,23 +1,18 @@
 /**
  * Verifies LISA's validation metrics against a recording: case.json holds counts and figures of each picture and of all,
- * predictions.safetensors the logits and targets (kind.i.logits, kind.i.gt of picture i). In a target 1 is inside, 255
- * ignored, and any other value outside: the reference adds polygons that overlap, so that pixels of both are 2.
+ * predictions.safetensors the logits and targets (kind.i.logits, kind.i.gt of picture i).
  */
 import { join } from 'node:path';
 import type { JsonPlace } from '../data/annotation-files.js';
-import { lisaFigures } from '../evaluation/figures.js';
-import { type MaskOverlap, maskOverlap } from '../evaluation/metrics/mask-overlap.js';
+import type { MaskOverlap } from '../evaluation/metrics/mask-overlap.js';
 import { UserError } from '../errors.js';
-import { binaryMask } from '../inference/segment-result.js';
 import { readSafetensors, type StoredTensor } from '../io/safetensors/safetensors.js';
-import type { BinaryMask } from '../types.js';
 import { numbers, openRecorded } from './datasets-recorded.js';
+import { LargestFigureError, recordedOverlap } from './mask-figures.js';
 import { itemsOf, Mismatches, type VerifyItem } from './verify-item.js';
 
 const NAME = "LISA's recorded metrics";
 const ADVICE = 'Use the recorded folder lisa-metrics.';
-const TOLERANCE = 1e-6;
-const IGNORED = 255;
 
 /** @throws UserError where a file is missing, malformed, or does not fit the other */
 export function verifyLisaMetrics(dir: string): VerifyItem[] {
@@ -28,7 +23,7 @@ export function verifyLisaMetrics(dir: string): VerifyItem[] {
 
 function verifyKind(kind: string, recorded: JsonPlace, tensors: ReadonlyMap<string, StoredTensor>): VerifyItem[] {
   const counts = new Mismatches(`LISA, ${kind}: pixels`);
-  const figures = new LargestError(`LISA, ${kind}: gIoU and cIoU of each picture`);
+  const figures = new LargestFigureError(`LISA, ${kind}: gIoU and cIoU of each picture`);
   const all: MaskOverlap[] = [];
   for (const [i, picture] of recorded.key('pictures').array().entries()) {
     const overlaps = recordedOverlaps(`${kind}.${i}`, tensors);
@@ -41,7 +36,7 @@ function verifyKind(kind: string, recorded: JsonPlace, tensors: ReadonlyMap<stri
     figures.compare(`picture ${i}`, overlaps, picture);
     all.push(...overlaps);
   }
-  const total = new LargestError(`LISA, ${kind}: gIoU and cIoU`);
+  const total = new LargestFigureError(`LISA, ${kind}: gIoU and cIoU`);
   total.compare('all pictures', all, recorded);
   return itemsOf(counts, figures, total);
 }
@@ -58,36 +53,6 @@ function recordedOverlaps(name: string, tensors: ReadonlyMap<string, StoredTenso
   }
   return Array.from({ length: count }, (_, i) => {
     const part = [i * height * width, (i + 1) * height * width] as const;
-    const values = targetData.subarray(...part);
-    const where = (value: number): BinaryMask => {
-      return { data: values.map((found) => Number(found === value)), height, width };
-    };
-    const prediction = binaryMask({ data: logitData.subarray(...part), height, width }, 'logit > 0');
-    return maskOverlap(prediction, where(1), where(IGNORED));
+    return recordedOverlap(targetData.subarray(...part), { data: logitData.subarray(...part), height, width });
   });
-}
-
-/** Largest difference between computed and recorded figures. */
-class LargestError {
-  private largest = 0;
-  private detail = '';
-
-  constructor(private readonly name: string) {}
-
-  compare(what: string, overlaps: readonly MaskOverlap[], recorded: JsonPlace): void {
-    for (const [figure, value] of Object.entries(lisaFigures(overlaps))) {
-      const key = figure.toLowerCase();
-      const found = value ?? NaN;
-      const expected = recorded.key(key).number();
-      const error = Math.abs(found - expected);
-      if (error < this.largest && this.detail !== '') continue;
-      this.largest = error;
-      this.detail = `${key} of ${what}: ${found.toFixed(7)}, expected ${expected.toFixed(7)}`;
-    }
-  }
-
-  item(): VerifyItem {
-    const pass = this.detail !== '' && this.largest <= TOLERANCE;
-    return { item: this.name, largestError: this.largest, tolerance: TOLERANCE, pass, detail: this.detail };
-  }
 }

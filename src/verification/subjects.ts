@@ -107,6 +107,11 @@ export const SUBJECTS: readonly Subject[] = [
       return verifySelf1eTokenizer(folder, existsSync(dataDir) ? dataDir : null);
     },
   },
+  {
+    ...{ system: 'self1e', kind: 'metrics', telling: 'predictions.safetensors', json: 'case.json' },
+    mark: ['all', 'intersection_union'],
+    verify: async (folder) => (await import('./self1e-metrics.js')).verifySelf1eMetrics(folder),
+  },
 ];
 
 async function subjectOf(source: ModelSource | null): Promise<ModelSubject | null> {

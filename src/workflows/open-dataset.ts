@@ -1,6 +1,6 @@
 /** A dataset to measure on: a published one in its folder, or a file of own data. */
 import { statSync } from 'node:fs';
-import type { BenchmarkName } from '../evaluation/benchmarks/benchmarks.js';
+import { type BenchmarkName, isAskedAsWritten } from '../evaluation/benchmarks/benchmarks.js';
 import { openEvaluatedSet, splitsOf, usualSplit } from '../data/dataset-registry.js';
 import type { EvaluatedDataset } from '../data/refer/refer-dataset.js';
 import { OWN_SPLITS } from '../data/own/own-data-line.js';
@@ -40,7 +40,7 @@ export function chosenSet({ data, dataset, split }: DatasetChoice): Required<Pic
 export async function openDataset(choice: DatasetChoice, benchmark: BenchmarkName): Promise<EvaluatedDataset> {
   const { dataset, split } = chosenSet(choice);
   const { data, honourIgnore = false } = choice;
-  const asWritten = benchmark === 'lisa-res';
+  const asWritten = isAskedAsWritten(benchmark);
   if (dataset !== 'own') return openEvaluatedSet(dataset, data, split, { honourIgnore, asWritten });
   const known = OWN_SPLITS.find((name) => name === split);
   if (known !== undefined) return openOwnData(data, known);

@@ -32,6 +32,7 @@ describe('verifyManifest', () => {
     'lisa-metrics',
     'lisa-text',
     'checkpoints-tiny-lisa',
+    'self1e-metrics',
   ])('%s is as recorded, every file of it', (name) => {
     const [item] = verifyManifest(fixture(name));
     expect(item).toMatchObject(unaltered);

@@ -1,12 +1,15 @@
 /** The paper's benchmarks: which figures each reports and how a mask is scored. */
 import type { LogitRule } from '../../types.js';
 import { UserError } from '../../errors.js';
-import type { EvaluationRules } from '../../systems/system-info.js';
+import type { MaskRules } from '../../systems/system-info.js';
 import { C_IOU, type Figure, G_IOU, N_ACC, PRECISION, RES_G_IOU, T_ACC } from '../figures.js';
-import { CLASS_M_IOU, EMPTY_ACC, PRESENT_M_IOU, PRESENT_O_IOU, REPORTED_M_IOU } from '../figures.js';
+import { CLASS_M_IOU, EMPTY_ACC, EMPTY_N_ACC, PRESENT_M_IOU, PRESENT_O_IOU, REPORTED_M_IOU } from '../figures.js';
 import { LISA_BY_WORDING, LISA_C_IOU, LISA_G_IOU } from '../figures.js';
 
-export const BENCHMARK_NAMES = ['gres', 'res', 'reason', 'ref-zom', 'sem-seg', 'lisa-res', 'lisa-reason'] as const;
+export const BENCHMARK_NAMES = [
+  ...['gres', 'res', 'reason', 'ref-zom', 'sem-seg', 'lisa-res', 'lisa-reason'],
+  ...['one-pass-gres', 'one-pass-res', 'one-pass-reason'],
+] as const;
 export type BenchmarkName = (typeof BENCHMARK_NAMES)[number];
 
 export interface Benchmark {
@@ -53,7 +56,49 @@ export const LISA_REASON: Benchmark = {
   figures: [LISA_G_IOU, LISA_C_IOU, ...LISA_BY_WORDING],
 };
 
-const BENCHMARKS: readonly Benchmark[] = [GRES, RES, REASON, REF_ZOM, SEM_SEG, LISA_RES, LISA_REASON];
+/** Referring segmentation in one pass with a forced answer: figures of LISA's validation, gIoU and cIoU. */
+export const ONE_PASS_RES: Benchmark = { ...LISA_RES, name: 'one-pass-res', figures: [LISA_C_IOU, LISA_G_IOU] };
+/** The same where targets may be absent: an empty mask, which an empty prediction meets with an IoU of 1. */
+export const ONE_PASS_GRES: Benchmark = {
+  ...ONE_PASS_RES,
+  name: 'one-pass-gres',
+  figures: [LISA_G_IOU, LISA_C_IOU, EMPTY_N_ACC],
+};
+export const ONE_PASS_REASON: Benchmark = {
+  ...ONE_PASS_RES,
+  name: 'one-pass-reason',
+  figures: [LISA_G_IOU, LISA_C_IOU],
+};
+
+const BENCHMARKS: readonly Benchmark[] = [
+  ...[GRES, RES, REASON, REF_ZOM, SEM_SEG],
+  ...[LISA_RES, LISA_REASON, ONE_PASS_GRES, ONE_PASS_RES, ONE_PASS_REASON],
+];
+
+/** Benchmarks that a system judges by rules of its own, by the published one. */
+const BY_RULES: Readonly<Record<MaskRules, ReadonlyMap<Benchmark, Benchmark>>> = {
+  gsva: new Map(),
+  lisa: new Map([
+    [RES, LISA_RES],
+    [REASON, LISA_REASON],
+  ]),
+  'one-pass': new Map([
+    [GRES, ONE_PASS_GRES],
+    [RES, ONE_PASS_RES],
+    [REASON, ONE_PASS_REASON],
+  ]),
+};
+
+/** Rules that a benchmark is judged by; of those that no system changes, GSVA's. */
+export function rulesOf(name: BenchmarkName): MaskRules {
+  const own = Object.entries(BY_RULES).find(([, changed]) => [...changed.values()].some((each) => each.name === name));
+  return (own?.[0] as MaskRules | undefined) ?? 'gsva';
+}
+
+/** Whether expressions are asked for as the dataset has them, and not cleaned as GSVA does. */
+export function isAskedAsWritten(name: BenchmarkName): boolean {
+  return name === 'lisa-res' || name === 'one-pass-res' || name === 'one-pass-gres';
+}
 
 export function benchmarkNamed(name: BenchmarkName): Benchmark {
   return BENCHMARKS.find((benchmark) => benchmark.name === name) as Benchmark;
@@ -75,12 +120,9 @@ const OF_DATASET: Readonly<Record<string, Benchmark>> = {
 };
 
 /** @throws UserError for a dataset that the paper does not evaluate on */
-export function benchmarkOf(dataset: string, masks: EvaluationRules['masks'] = 'gsva'): Benchmark {
+export function benchmarkOf(dataset: string, masks: MaskRules = 'gsva'): Benchmark {
   const found = Object.hasOwn(OF_DATASET, dataset) ? OF_DATASET[dataset] : undefined;
-  // LISA judges two benchmarks by rules of its own.
-  if (masks === 'lisa' && found === RES) return LISA_RES;
-  if (masks === 'lisa' && found === REASON) return LISA_REASON;
-  if (found !== undefined) return found;
+  if (found !== undefined) return BY_RULES[masks].get(found) ?? found;
   throw new UserError(
     `Evaluating: there is no benchmark on ${dataset}; there is one on ${Object.keys(OF_DATASET).join(', ')}.`,
   );
