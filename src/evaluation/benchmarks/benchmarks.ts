@@ -8,7 +8,7 @@ import { LISA_BY_WORDING, LISA_C_IOU, LISA_G_IOU } from '../figures.js';
 
 export const BENCHMARK_NAMES = [
   ...['gres', 'res', 'reason', 'ref-zom', 'sem-seg', 'lisa-res', 'lisa-reason'],
-  ...['one-pass-gres', 'one-pass-res', 'one-pass-reason'],
+  ...['one-pass-gres', 'one-pass-res', 'one-pass-reason', 'one-pass-sem-seg'],
 ] as const;
 export type BenchmarkName = (typeof BENCHMARK_NAMES)[number];
 
@@ -69,10 +69,16 @@ export const ONE_PASS_REASON: Benchmark = {
   name: 'one-pass-reason',
   figures: [LISA_G_IOU, LISA_C_IOU],
 };
+/** Semantic segmentation with a vocabulary that was not trained: each class that an image has is asked for by its name. */
+export const ONE_PASS_SEM_SEG: Benchmark = {
+  ...ONE_PASS_RES,
+  name: 'one-pass-sem-seg',
+  figures: [CLASS_M_IOU, LISA_C_IOU],
+};
 
 const BENCHMARKS: readonly Benchmark[] = [
   ...[GRES, RES, REASON, REF_ZOM, SEM_SEG],
-  ...[LISA_RES, LISA_REASON, ONE_PASS_GRES, ONE_PASS_RES, ONE_PASS_REASON],
+  ...[LISA_RES, LISA_REASON, ONE_PASS_GRES, ONE_PASS_RES, ONE_PASS_REASON, ONE_PASS_SEM_SEG],
 ];
 
 /** Benchmarks that a system judges by rules of its own, by the published one. */
@@ -86,6 +92,7 @@ const BY_RULES: Readonly<Record<MaskRules, ReadonlyMap<Benchmark, Benchmark>>> =
     [GRES, ONE_PASS_GRES],
     [RES, ONE_PASS_RES],
     [REASON, ONE_PASS_REASON],
+    [SEM_SEG, ONE_PASS_SEM_SEG],
   ]),
 };
 

@@ -6,7 +6,7 @@ import type { RecordFile } from '../records/record.js';
 import type { ImageRecord, RecordedReply } from '../records/record-types.js';
 
 /** Benchmarks whose questions the dataset prescribes. */
-const PRESCRIBED: readonly string[] = ['reason', 'sem-seg', 'lisa-reason', 'one-pass-reason'];
+const PRESCRIBED: readonly string[] = ['reason', 'sem-seg', 'lisa-reason', 'one-pass-reason', 'one-pass-sem-seg'];
 
 /** A sentence per protocol with a reply, by its first question about an image without refusals. */
 export function askedForms(

@@ -1,5 +1,5 @@
 /**
- * The paper's tables of our benchmarks, in percent, copied as printed; null where a table has a dash. "(ft)":
+ * Tables of GSVA's paper of our benchmarks, in percent, copied as printed; null where a table has a dash. "(ft)":
  * finetuned, by the table's caption.
  */
 import type { ReleasedModel } from '../../systems/catalogue/entry.js';
@@ -19,11 +19,11 @@ export interface PublishedFigureTable {
   readonly rows: readonly (readonly [method: string, ...figures: (number | null)[]])[];
 }
 
-function columnsOf(dataset: string, splits: readonly string[], figures: readonly string[]): PublishedColumn[] {
+export function columnsOf(dataset: string, splits: readonly string[], figures: readonly string[]): PublishedColumn[] {
   return splits.flatMap((split) => figures.map((figure) => ({ dataset, split, figure })));
 }
 
-function resColumns(figure: string): PublishedColumn[] {
+export function resColumns(figure: string): PublishedColumn[] {
   const unc = ['refcoco', 'refcoco+'].flatMap((dataset) => columnsOf(dataset, ['val', 'testA', 'testB'], [figure]));
   return [...unc, ...columnsOf('refcocog', ['val', 'test'], [figure])];
 }

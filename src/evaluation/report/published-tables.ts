@@ -1,9 +1,11 @@
 /**
- * The paper's tables with our figures at the bottom, only for runs of all published images and expressions, asked and
+ * Tables of a system's paper with our figures at the bottom, only for runs of all published images and expressions, asked and
  * decided as published, and only with figures of the protocol `reference`; otherwise a line says why, and no published
  * figure is shown.
  */
+import type { MaskRules } from '../../systems/system-info.js';
 import type { Dialogue } from '../../systems/system.js';
+import { rulesOf } from '../benchmarks/benchmarks.js';
 import { metricTitle } from '../figures.js';
 import { isTable6 } from '../metrics/gres-score.js';
 import { recordedRefusals } from '../records/record-figures.js';
@@ -12,6 +14,7 @@ import type { RecordFile } from '../records/record.js';
 import { isAskedAsPublished } from './asked-forms.js';
 import { type MeasuredSet, number, publishedSplit } from './measured-set.js';
 import { type PublishedFigureTable, TABLES } from './published-figures.js';
+import { SELF1E_TABLES } from './published-self1e.js';
 
 export interface PublishedTable {
   readonly title: string;
@@ -22,6 +25,13 @@ export interface PublishedTable {
 
 const { 6: TABLE_6, ...OTHERS } = TABLES;
 
+/** Tables by the rules that gave a run's figures; null where they are of no paper whose tables are here. */
+const PAPERS: Readonly<Record<MaskRules, readonly PublishedFigureTable[] | null>> = {
+  gsva: Object.values(OTHERS),
+  lisa: null,
+  'one-pass': SELF1E_TABLES,
+};
+
 export function publicationOf(
   file: Pick<RecordFile, 'header' | 'images'>,
   measured: MeasuredSet,
@@ -29,7 +39,8 @@ export function publicationOf(
   dialogue: Dialogue,
 ): { readonly tables: readonly PublishedTable[]; readonly whyNone: string | null } {
   const { dataset, split, question } = file.header;
-  const candidates = isTable6(question) ? [TABLE_6] : Object.values(OTHERS);
+  const own = PAPERS[rulesOf(file.header.benchmark)] ?? [];
+  const candidates = isTable6(question) ? [TABLE_6] : own;
   const tables = candidates.filter(({ columns }) => columns.some((c) => c.dataset === dataset && c.split === split));
   const reason = obstacle(file, measured, tables, dialogue);
   if (reason !== null) return { tables: [], whyNone: `No table of the paper is shown: ${reason}.` };
@@ -46,7 +57,8 @@ function obstacle(
 ): string | null {
   const { dataset, split, benchmark, protocols, question, shard, rejectThreshold, minimumPixels } = header;
   const set = `${dataset} ${split}`;
-  if (benchmark.startsWith('lisa-')) return "LISA's rules gave the figures, and the tables are of GSVA's paper";
+  const rules = rulesOf(benchmark);
+  if (PAPERS[rules] === null) return "LISA's rules gave the figures, and the tables are of GSVA's paper";
   if (isDrawn) return 'the images are drawn scenes of the embedded benchmark, not those of a published set';
   if (dataset === 'own') return 'the data is one’s own, not that of a published set';
   const published = publishedSplit(dataset, split);
@@ -57,7 +69,9 @@ function obstacle(
   // However many protocols there are.
   const expressions = images.reduce((sum, { records }) => sum + new Set(records.map(({ index }) => index)).size, 0);
   // ReasonSeg and ADE20K prescribe their questions; Table 6 is of other questions.
-  const isFree = benchmark === 'gres' || benchmark === 'res' || benchmark === 'ref-zom';
+  const isFree = ['gres', 'res', 'ref-zom', 'one-pass-gres', 'one-pass-res'].includes(benchmark);
+  // Ignored regions are ReasonSeg's: target in GSVA's figures, left out of SELF1E's.
+  const isLeftOut = rules === 'one-pass' && dataset === 'reason_seg';
   const reasons = [
     [shard.count > 1, `this is shard ${shard.index} of ${shard.count} alone`],
     [count < header.images, `the run is not finished (${number(count)} of ${number(header.images)} images)`],
@@ -82,7 +96,8 @@ function obstacle(
     ],
     [rejectThreshold !== null, `a threshold of [REJ] was set (${rejectThreshold}); as published there is none`],
     [minimumPixels > 0, `masks of fewer than ${minimumPixels} pixels were read as [REJ]; as published none are`],
-    [header.honourIgnore, 'ignored regions were left out; as published they belong to the target'],
+    [header.honourIgnore && !isLeftOut, 'ignored regions were left out; as published they belong to the target'],
+    [!header.honourIgnore && isLeftOut, 'ignored regions were counted as target; as published they are left out'],
     [
       isFree && !isTable6(question) && !isAskedAsPublished(images, dialogue),
       'by the protocol reference it was asked in other words than those of the published evaluation',

@@ -3,8 +3,10 @@ import { decodeMask, rleFromString } from '../../data/masks/coco-mask.js';
 import type { EvaluatedDataset } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
 import { readImage } from '../../io/image/image-file.js';
+import type { MaskRules } from '../../systems/system-info.js';
 import { systemNamed } from '../../systems/index.js';
 import type { BinaryMask, ReferringTarget, SegmentResult } from '../../types.js';
+import { rulesOf } from '../benchmarks/benchmarks.js';
 import type { Failure } from '../breakdown.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
 import { boxOfMask } from '../metrics/mask-overlap.js';
@@ -26,6 +28,13 @@ export function measuredOn(
   return shard.count > 1 ? null : measuredWords(measuredSet(set, images, opened.images, data));
 }
 
+/** Systems by the rules of their published evaluations. */
+const SYSTEM_OF: Readonly<Record<MaskRules, { readonly name: string; readonly title: string }>> = {
+  gsva: { name: 'gsva', title: 'GSVA' },
+  lisa: { name: 'lisa', title: 'LISA' },
+  'one-pass': { name: 'self1e', title: 'SELF1E' },
+};
+
 const SAMPLES = 12;
 const SCENES_OF_EACH_KIND = 4;
 
@@ -42,16 +51,16 @@ export async function writeRecordedReport(
 ): Promise<string> {
   const { header, images } = file;
   const { protocols, honourIgnore } = header;
-  const isLisa = header.benchmark.startsWith('lisa-');
+  const { name, title } = SYSTEM_OF[rulesOf(header.benchmark)];
   const leftOut = recorded.refusedText(recorded.recordedRefusals(images));
   const strange = recorded.faultsText(recorded.recordedFaults(images));
   const measured = measuredSet(header, images.length, dataset.images, data);
-  const system = await systemNamed(isLisa ? 'lisa' : 'gsva', 'Writing the report');
+  const system = await systemNamed(name, 'Writing the report');
   const dialogue = system.dialogue(null, {});
   const analysis = analyse(file, measured, dialogue);
   const worst = worstOfEachKind(analysis.failures, SCENES_OF_EACH_KIND);
   await writeReport(dir, {
-    title: `${isLisa ? 'LISA' : 'GSVA'} on ${measuredWords(measured)}`,
+    title: `${title} on ${measuredWords(measured)}`,
     model: header.model,
     config: `SHA-256 ${header.configDigest.slice(0, 16)}`,
     checkpoint: `${header.checkpoint} (SHA-256 ${header.weightsDigest.slice(0, 16)})`,
@@ -63,7 +72,7 @@ export async function writeRecordedReport(
       ['Measured', measuredWords(measured)],
       ['Protocols', protocols.join(', ')],
       ...askedForms(file, dialogue).map(([protocol, sentence]) => [`Asked, ${protocol}`, sentence] as const),
-      ...(isLisa ? [] : [['[REJ]', rejection(header)] as const]),
+      ...(!system.can.rejects ? [] : [['[REJ]', rejection(header)] as const]),
       ...(honourIgnore ? [['Ignored regions', 'left out'] as const] : []),
       ...(leftOut === null ? [] : [['Left out', leftOut] as const]),
       ...(strange === null ? [] : [['Generate', strange] as const]),

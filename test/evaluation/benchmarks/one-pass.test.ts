@@ -25,10 +25,10 @@ describe('one pass', () => {
       'one-pass-gres',
       'one-pass-res',
       'one-pass-reason',
-      'sem-seg',
+      'one-pass-sem-seg',
     ]);
     expect(benchmarkOf('grefcoco', 'lisa').name).toBe('gres');
-    expect(BENCHMARK_NAMES.map(rulesOf).filter((rules) => rules === 'one-pass')).toHaveLength(3);
+    expect(BENCHMARK_NAMES.map(rulesOf).filter((rules) => rules === 'one-pass')).toHaveLength(4);
     expect(rulesOf('lisa-reason')).toBe('lisa');
     expect(rulesOf('sem-seg')).toBe('gsva');
     expect(BENCHMARK_NAMES.filter(isAskedAsWritten)).toEqual(['lisa-res', 'one-pass-gres', 'one-pass-res']);

@@ -99,6 +99,23 @@ describe('a run of the published split', () => {
     expect(publication(all({ question: 'where' })).whyNone).toMatch(/no figures on grefcoco testB/);
   });
 
+  test('by the rules of one pass it stands in the tables of SELF1E', () => {
+    const res = publication(runOf('refcocog', 'val', 1300, 4896, { benchmark: 'one-pass-res' }));
+    expect(res.whyNone).toBeNull();
+    expect(res.tables.map(({ title }) => title)).toEqual([
+      'SELF1E, RES (cIoU)',
+      'SELF1E, Table 10 (cIoU)',
+      'SELF1E, Table 11 (cIoU)',
+    ]);
+    expect(res.tables[0]?.rows.at(-1)?.cells[7]).toBe('25.00');
+    expect(res.tables[0]?.rows.at(-2)?.cells[7]).toBe('82.10');
+    const left = publication(REASON({ benchmark: 'one-pass-reason', honourIgnore: true }));
+    expect(left.tables.map(({ title }) => title)).toEqual(['SELF1E, ReasonSeg']);
+    expect(publication(REASON({ benchmark: 'one-pass-reason' })).whyNone).toMatch(/as published they are left out/);
+    const none = publication(runOf('grefcoco', 'testB', 750, 14_933, { benchmark: 'one-pass-gres' }));
+    expect(none.whyNone).toMatch(/no figures on grefcoco testB/);
+  });
+
   test('where nobody counted the expressions, the note says that they were not compared', () => {
     const names = (place: number): string => `ADE_val_${String(place + 1).padStart(8, '0')}.jpg`;
     const { tables } = publication(runOf('ade20k', 'validation', 2000, 4000, { benchmark: 'sem-seg' }, names));
