@@ -1,10 +1,12 @@
 /** `gsva vqa` and `gsva data synth --mixture` from the command line, on a small random model. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
+import { Predictor } from '../../src/inference/predictor.js';
+import { fixture } from '../helpers/fixtures.js';
 import { runCli } from '../helpers/run-cli.js';
 import { SMALL_TEXT, TOKENIZER_DIR } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
@@ -64,4 +66,67 @@ test('a folder without questions says how to get some', async () => {
   mkdirSync(at('empty'), { recursive: true });
   const { code, stderr } = await runCli(['vqa', '--model', at('model'), '--data', at('empty'), '--engine', 'wasm']);
   expect([code, stderr]).toEqual([1, expect.stringContaining('gsva.js data synth --out FOLDER --mixture 600')]);
+});
+
+describe('sets in their published layouts', () => {
+  const SHORT = ' Answer the question using a single word or phrase.';
+  const ask = (set: string, ...more: string[]) =>
+    runCli([
+      ...['vqa', '--model', at('model'), '--data', fixture('vqa', 'data'), '--dataset', set, '--engine', 'wasm'],
+      ...['--max-tokens', '1', ...more],
+    ]);
+
+  test.each([
+    ['vqav2', SHORT, 'accuracy'],
+    ['okvqa', SHORT, 'accuracy'],
+    ['textvqa', SHORT, 'accuracy'],
+    ['vizwiz', ` When the provided information is insufficient, respond with 'Unanswerable'.${SHORT}`, 'accuracy'],
+    ['gqa', SHORT, 'accuracy'],
+    ['pope', SHORT, 'F1'],
+    ['mme', SHORT, 'total'],
+  ])('%s: every question with its instruction, the figures next to Table 9', async (set, instruction, figure) => {
+    const converse = jest.spyOn(Predictor.prototype, 'converse');
+    const { code, stdout, stderr } = await ask(set, '--json');
+    const asked = converse.mock.calls.map(([, question]) => question);
+    converse.mockRestore();
+    expect([code, stderr.includes('Error')]).toEqual([0, false]);
+    const result = JSON.parse(stdout) as { questions: number; published: Record<string, unknown>[] };
+    expect(asked).toHaveLength(result.questions);
+    for (const question of asked) expect(question.endsWith(`?${instruction}`) || set === 'mme').toBe(true);
+    for (const question of asked) expect(question.endsWith(instruction)).toBe(true);
+    expect(result).toHaveProperty(figure);
+    expect(result.published.map(({ method }) => method)).toContain('SELF1E-2B');
+  });
+
+  test('for people: figures by category, then the published ones and ours', async () => {
+    const { stdout } = await ask('pope');
+    expect(stdout).toMatch(/ random .*\n popular .*\n adversarial .*\n all /);
+    expect(stdout).toMatch(
+      /POPE, Table 9 +F1\n InternVL3-2B +89\.60[^]* this run, random\+popular\+adversarial, 6 questions /,
+    );
+    expect((await ask('mme')).stdout).toMatch(/Table 13 .*\n existence .* 190\.00 +195\.00/);
+    const gqa = await ask('gqa', '--split', 'val');
+    expect(gqa.code).toBe(0);
+    expect((await ask('gqa', '--split', 'tset')).stderr).toMatch(/no split "tset".*testdev/);
+  });
+
+  test('an interrupted run goes on where its file ends, and no other run does', async () => {
+    const file = at('replies.jsonl');
+    const whole = await ask('vqav2', '--json', '--records', file);
+    const text = readFileSync(file, 'utf8');
+    const lines = text.trimEnd().split('\n');
+    writeFileSync(file, `${lines.slice(0, 2).join('\n')}\n${lines[2]?.slice(0, 9) ?? ''}`);
+    const converse = jest.spyOn(Predictor.prototype, 'converse');
+    const resumed = await ask('vqav2', '--json', '--records', file, '--resume');
+    expect(converse.mock.calls).toHaveLength(lines.length - 2);
+    converse.mockRestore();
+    expect(readFileSync(file, 'utf8')).toBe(text);
+    const figuresOf = ({ stdout }: { stdout: string }) => ({ ...(JSON.parse(stdout) as object), seconds: 0 });
+    expect(figuresOf(resumed)).toEqual(figuresOf(whole));
+    expect((await ask('vqav2', '--records', file)).stderr).toMatch(/is there already/);
+    expect((await ask('okvqa', '--records', file, '--resume')).stderr).toMatch(/its set is "vqav2", now it is "okvqa"/);
+    writeFileSync(file, text.replace('"id":"', '"id":"x'));
+    expect((await ask('vqav2', '--records', file, '--resume')).stderr).toMatch(/line 2 answers the question "x/);
+    expect((await ask('vqav2', '--resume')).stderr).toMatch(/--resume needs --records/);
+  });
 });

@@ -5,7 +5,7 @@
  */
 
 /** Marks that are removed next to a blank and in a text with "1,000", and make way for a blank elsewhere. */
-const MARKS = [...';/[]"{}()=+\\_-><@`,?!'];
+const MARKS: readonly string[] = Array.from(';/[]"{}()=+\\_-><@`,?!');
 const COMMA_IN_NUMBER = /\p{Nd},\p{Nd}/u;
 /** The published pattern means "not after a digit" as well, but its look-behind is written so that it never holds. */
 const FULL_STOP = /\.(?!\p{Nd})/gu;

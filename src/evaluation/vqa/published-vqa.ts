@@ -54,3 +54,8 @@ export function mmeTable({ categories, figures }: VqaScore): (readonly [string, 
 function scoreOf(categories: VqaScore['categories'], task: string): number | null {
   return categories.find(({ category }) => category === task)?.figures['score'] ?? null;
 }
+
+/** With two decimals, as Table 13; a dash where there is no figure. */
+export function formatPoints(value: number | null | undefined): string {
+  return value === null || value === undefined ? '–' : value.toFixed(2);
+}

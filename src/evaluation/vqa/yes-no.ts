@@ -1,5 +1,5 @@
 /**
- * Questions that are answered by yes or no. POPE (Li et al. 2023, evaluate.py): are objects seen that are not there? MME
+ * Questions that are answered by yes or no. POPE (Li et al. 2023, evaluate.py): are absent objects seen? MME
  * (Fu et al. 2023, calculation.py): two questions a picture, one to be affirmed and one to be denied.
  */
 import { ratio } from '../metrics/mask-overlap.js';

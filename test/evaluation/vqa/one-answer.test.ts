@@ -1,6 +1,6 @@
 /** Accuracy of short answers: what counts as the same, and what guessing would reach. */
 import { expect, test } from '@jest/globals';
-import { isSameAnswer, vqaAccuracy } from '../../src/workflows/vqa.js';
+import { isSameAnswer, oneAnswerAccuracy } from '../../../src/evaluation/vqa/one-answer.js';
 
 test.each([
   ['red', 'red', true],
@@ -13,8 +13,8 @@ test.each([
 });
 
 test('accuracy and what the commonest answer reaches, by category and together', () => {
-  const asked = (category: string, answer: string, reply: string) => ({ text: '?', category, answer, reply });
-  const result = vqaAccuracy([
+  const asked = (category: string, answer: string, reply: string) => ({ category, answers: [answer], reply });
+  const result = oneAnswerAccuracy([
     asked('colour', 'red', 'red'),
     asked('colour', 'red', 'blue'),
     asked('colour', 'blue', 'blue'),
