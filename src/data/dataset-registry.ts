@@ -11,6 +11,7 @@ import type { TrainingSet } from './facts.js';
 import { type Ade20kSplit, type MapillarySplit, openAde20k, openCocoStuff, openMapillary } from './sem-seg/ade20k.js';
 import { openPacoLvis, openPascalPart } from './sem-seg/annotated-dataset.js';
 import { LabelMapEvaluation } from './sem-seg/label-maps.js';
+import { isListedName, LISTED_SETS, LISTED_SPLITS, openListedMaps } from './sem-seg/listed-maps.js';
 import { openLlavaInstruct } from './vqa/llava-instruct.js';
 import type { QuestionSet } from './vqa/question-set.js';
 import { openQuestionTraining, QUESTION_SETS } from './vqa/question-sets.js';
@@ -69,7 +70,7 @@ export function parseSetSpec(text: string): { readonly name: string; readonly sp
 
 /** The first is that to train on. @throws UserError where there is no such set */
 export function splitsOf(name: string): readonly string[] {
-  return entryOf(name, DATASET_NAMES).splits;
+  return isListedName(name) ? LISTED_SPLITS : entryOf(name, DATASET_NAMES).splits;
 }
 
 /**
@@ -96,7 +97,10 @@ function entryOf(name: string, possible: readonly string[]): Registered<Training
 }
 
 /** Other sets have a split to train on and none to measure on. */
-export const EVALUATED_NAMES: readonly string[] = [...REFERRING_NAMES, 'reason_seg', 'ade20k', 'mapillary'];
+export const EVALUATED_NAMES: readonly string[] = [
+  ...[...REFERRING_NAMES, 'reason_seg', 'ade20k', 'mapillary'],
+  ...Object.keys(LISTED_SETS),
+];
 
 /** The split that is measured where none is named. */
 export function usualSplit(name: string): string {
@@ -125,13 +129,21 @@ export async function openEvaluatedSet(
       : `is not known${didYouMean(name, EVALUATED_NAMES)}`;
     throw new UserError(`Evaluating: the data set ${name} ${why}; benchmarks are on ${EVALUATED_NAMES.join(', ')}.`);
   }
+  if (isListedName(name)) {
+    if (LISTED_SPLITS.includes(split)) {
+      return new LabelMapEvaluation(openListedMaps(name, dataDir, split), 'class', true);
+    }
+    throw new UserError(`The data set ${name} has no split "${split}"; it has ${LISTED_SPLITS.join(', ')}.`);
+  }
   // Tells what splits there are.
   parseSetSpec(`${name}:${split}`);
   if (hasExpressions(name)) {
     const referring = openReferringSet(name, dataDir, split);
     return options.asWritten === true ? withSentences(referring) : referring;
   }
-  if (name === 'ade20k') return new LabelMapEvaluation(openAde20k(dataDir, split as Ade20kSplit));
+  if (name === 'ade20k') {
+    return new LabelMapEvaluation(openAde20k(dataDir, split as Ade20kSplit), 'class', options.honourIgnore);
+  }
   if (name === 'mapillary') return new LabelMapEvaluation(openMapillary(dataDir, split as MapillarySplit), null);
   return openReasonEvaluation(dataDir, split as ReasonSegSplit, options);
 }

@@ -17,6 +17,7 @@ import type { Precision } from '../inference/model.js';
 import { checkKeys, checkSignal } from '../inference/segment-options.js';
 import { configDigest, weightsDigest, type ModelSource, packagedSource } from '../inference/model-source.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
+import type { EvaluationRules } from '../systems/system-info.js';
 import { requireSame } from '../training/distributed/agreement.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import type { Dataset } from './dataset.js';
@@ -118,6 +119,11 @@ const OPTION_KEYS = [
   ...['onImage', 'onNote', 'onProgress', 'signal'],
 ] as const;
 
+/** Whether the rules leave pixels of a set out: ReasonSeg's ignored ones and, in one pass, ADE20K's of no class. */
+function hasIgnored(dataset: string, { masks }: EvaluationRules): boolean {
+  return dataset === 'reason_seg' || (dataset === 'ade20k' && masks === 'one-pass');
+}
+
 /** Options whose dataset is on disk. */
 type OnFile = EvaluateOptions & { readonly data: string };
 
@@ -131,7 +137,7 @@ async function evaluateShard(options: OnFile, engine: EngineInfo) {
     const chosen = chosenSet(options);
     const { rules, dialogue, config } = predictor.asking;
     const benchmark = benchmarkOf(chosen.dataset, rules.masks).name;
-    const honoured = chosen.dataset === 'reason_seg' && rules.ignored === 'excluded';
+    const honoured = rules.ignored === 'excluded' && hasIgnored(chosen.dataset, rules);
     const { honourIgnore = honoured, question = OWN_FORMS, minimumPixels = 0, skipBad, limit } = options;
     if (question !== OWN_FORMS && !dialogue.forms.includes(question)) {
       throw new UserError(

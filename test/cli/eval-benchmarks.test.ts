@@ -38,6 +38,13 @@ afterAll(() => {
 });
 
 describe('gsva eval --dataset', () => {
+  test.each(['voc20', 'voc21', 'pc59'])('%s: classes of an open vocabulary, one at a time', async (dataset) => {
+    const data = ['--data', fixture('ovs', 'data'), '--dataset', dataset, '--json'];
+    const answer = await json(cli('eval', '--model', at('model'), ...data));
+    expect(answer).toMatchObject({ dataset, split: 'val', images: 2, expressions: dataset === 'voc20' ? 3 : 5 });
+    expect(Object.keys(answer).slice(0, 3)).toEqual(['mIoU', 'cIoU', 'T_acc']);
+  });
+
   test.each([
     [
       'refcoco+',

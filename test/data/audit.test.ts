@@ -9,6 +9,7 @@ import { type DatasetReport, auditDatasets } from '../../src/data/audit/audit-da
 import { maskFault, ProblemList } from '../../src/data/audit/audit.js';
 import { CATALOGUE } from '../../src/data/catalogue/catalogue.js';
 import { openReferringSet } from '../../src/data/dataset-registry.js';
+import { LISTED_SETS } from '../../src/data/sem-seg/listed-maps.js';
 import { QUESTION_SETS } from '../../src/data/vqa/question-sets.js';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { fixture } from '../helpers/fixtures.js';
@@ -95,7 +96,8 @@ describe('auditDatasets', () => {
     const reports = await auditDatasets(DATA, CATALOGUE, { isThorough: true });
     expect(reports.flatMap((found) => found.problems)).toEqual([]);
     const states = Object.fromEntries(reports.map(({ entry, state }) => [entry.name, state]));
-    const questions = Object.fromEntries(Object.keys(QUESTION_SETS).map((name) => [name, 'absent']));
+    const elsewhere = [...Object.keys(QUESTION_SETS), ...Object.keys(LISTED_SETS)];
+    const questions = Object.fromEntries(elsewhere.map((name) => [name, 'absent']));
     const others = { 'refcocog-google': 'absent', pascal_part: 'sound', ...questions };
     expect(states).toEqual({ ...Object.fromEntries(CATALOGUE.map(({ name }) => [name, 'partial'])), ...others });
     expect(readdirSync(DATA, { recursive: true })).toHaveLength(before);

@@ -20,7 +20,7 @@ const DATA = join(fixture('datasets'), 'data');
 const VQA_DATA = fixture('vqa', 'data');
 const QUESTIONS = ['vqav2', 'okvqa', 'textvqa', 'vizwiz', 'gqa'];
 /** To be evaluated on alone. */
-const BENCHMARKS = ['pope', 'mme'];
+const BENCHMARKS = ['pope', 'mme', 'voc20', 'voc21', 'pc59'];
 const OPTIONS = { perSample: 3, absentClasses: 0 };
 /** The miniatures have no Google division of RefCOCOg. */
 const THERE = DATASET_NAMES.filter((name) => name !== 'refcocog-google');

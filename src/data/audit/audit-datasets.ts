@@ -5,11 +5,13 @@ import { UserError } from '../../errors.js';
 import { readRecords } from '../annotation-files.js';
 import type { CatalogueEntry, Figures, Part } from '../catalogue/entry.js';
 import type { DatasetKind } from '../facts.js';
+import { isListedName } from '../sem-seg/listed-maps.js';
 import { sentencesOf, turnsOf } from '../vqa/llava-instruct.js';
 import { QUESTION_SETS } from '../vqa/question-sets.js';
 import { auditAnnotatedSet, auditReferSet } from './coco-audits.js';
 import { ADVICE, type Audit, type AuditedFigures, type ExpectedImage, ImageChecker, ProblemList } from './audit.js';
 import { auditLabelMapSet, auditReasonSet } from './folder-audits.js';
+import { auditListedMaps } from './listed-maps-audit.js';
 import { auditQuestionSet } from './question-audits.js';
 
 /** A part of the layout and how much of it is present. */
@@ -110,6 +112,7 @@ const AUDITS: Readonly<Record<Exclude<DatasetKind, 'sem_seg'>, Audit>> = {
 
 function auditOf({ name, kind, parts }: CatalogueEntry): Audit {
   if (Object.hasOwn(QUESTION_SETS, name)) return auditQuestionSet;
+  if (isListedName(name)) return auditListedMaps;
   if (kind !== 'sem_seg') return AUDITS[kind];
   return parts.some(({ ending }) => ending === '.png') ? auditLabelMapSet : auditAnnotatedSet;
 }

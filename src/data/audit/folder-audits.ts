@@ -68,8 +68,12 @@ function classesOf(name: string, dataDir: string): NumberedClasses {
   return name === 'ade20k' ? ADE20K_CLASSES : COCO_STUFF_CLASSES;
 }
 
-/** @returns how many were decoded */
-async function checkMaps(maps: readonly string[], classes: NumberedClasses, problems: ProblemList): Promise<number> {
+/** Looks at the form of all maps, and at the numbers of some. @returns how many were decoded */
+export async function checkMaps(
+  maps: readonly string[],
+  classes: NumberedClasses,
+  problems: ProblemList,
+): Promise<number> {
   const step = Math.max(1, maps.length / DECODED_MAPS);
   let decoded = 0;
   for (const [index, path] of maps.entries()) {

@@ -1,6 +1,7 @@
 /** The datasets that are known: of semantic segmentation (objects, stuff and parts), VQA and reasoning here. */
 import { COCO_TRAIN_2017, type CatalogueEntry, type Figures, labelMaps, MB, pictures } from './entry.js';
 import { QUESTION_ENTRIES, YES_NO_ENTRIES } from './question-sets.js';
+import { LISTED_ENTRIES } from './listed-sets.js';
 import { GREFCOCO, REFCLEF, REFCOCO, REFCOCO_PLUS, REFCOCOG, REFCOCOG_GOOGLE, REFZOM } from './refer-sets.js';
 
 /** Counts of a dataset with a single split. */
@@ -143,4 +144,5 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   ...QUESTION_ENTRIES,
   ...[REFCOCOG_GOOGLE, REFZOM],
   ...YES_NO_ENTRIES,
+  ...LISTED_ENTRIES,
 ];

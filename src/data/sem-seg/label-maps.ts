@@ -45,6 +45,13 @@ export function classMask({ data, height, width }: LabelMap, value: number): Bin
   return { data: inside, height, width };
 }
 
+/** Where a label map has no class that is asked for. */
+function noClassMask({ data, height, width }: LabelMap, classes: NumberedClasses): BinaryMask {
+  const inside = new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i++) if ((classes[data[i] as number] ?? null) === null) inside[i] = 1;
+  return { data: inside, height, width };
+}
+
 /** Paths of a picture and its label map. */
 export interface LabelMapFiles {
   readonly image: string;
@@ -61,10 +68,14 @@ export class LabelMapEvaluation implements EvaluatedDataset {
   /** The one that was looked at last: its size, its classes and their masks are asked for one after the other. */
   private last: { readonly path: string; readonly map: LabelMap; readonly classes: PresentClass[] } | null = null;
 
-  /** @param form of the questions about one class at a time; null for all classes of the image in one question */
+  /**
+   * @param form of the questions about one class at a time; null for all classes of the image in one question
+   * @param sparesNoClass whether pixels of no class are left out of the judgement, or count against a mask on them
+   */
   constructor(
     private readonly dataset: LabelMaps,
     private readonly form: 'class' | null = 'class',
+    private readonly sparesNoClass = false,
   ) {
     this.images = dataset.images.map((files, imageId) => this.imageOf(files, imageId));
   }
@@ -75,8 +86,9 @@ export class LabelMapEvaluation implements EvaluatedDataset {
     if (files === undefined) throw new RangeError(`LabelMapEvaluation: no image ${imageId}`);
     const { map, classes } = this.read(files.labels);
     const form = this.form === null ? {} : { form: this.form };
+    const ignored = this.sparesNoClass ? { ignored: noClassMask(map, this.dataset.classes) } : {};
     return classes.map(({ name, value }) => {
-      return { expression: name, isEmpty: false, mask: classMask(map, value), ...form };
+      return { expression: name, isEmpty: false, mask: classMask(map, value), ...form, ...ignored };
     });
   }
 

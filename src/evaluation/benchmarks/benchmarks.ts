@@ -44,7 +44,7 @@ export const REF_ZOM: Benchmark = {
   figures: [PRESENT_O_IOU, PRESENT_M_IOU, EMPTY_ACC, REPORTED_M_IOU, N_ACC, T_ACC],
 };
 
-/** Semantic segmentation of the classes that an image has: ADE20K (Table 9). */
+/** Semantic segmentation of the classes that an image has: ADE20K (Table 9), PASCAL VOC and Context. */
 export const SEM_SEG: Benchmark = { ...AS_RES, name: 'sem-seg', figures: [CLASS_M_IOU, C_IOU, T_ACC] };
 /** Classic referring segmentation by LISA's validation, whose sentences keep their dots. */
 export const LISA_RES: Benchmark = { ...AS_RES, name: 'lisa-res', figures: [LISA_G_IOU, LISA_C_IOU], scoring: 'drawn' };
@@ -124,6 +124,9 @@ const OF_DATASET: Readonly<Record<string, Benchmark>> = {
   reason_seg: REASON,
   ade20k: SEM_SEG,
   mapillary: SEM_SEG,
+  voc20: SEM_SEG,
+  voc21: SEM_SEG,
+  pc59: SEM_SEG,
 };
 
 /** @throws UserError for a dataset that the paper does not evaluate on */

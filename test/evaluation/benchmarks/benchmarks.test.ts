@@ -20,8 +20,8 @@ import { headerFor } from '../random-run.js';
 import { asksAlone } from '../../helpers/asks-alone.js';
 
 const DATA = fixture('datasets', 'data');
-/** The division by Google and Mapillary's validation have no miniature. */
-const NAMES = EVALUATED_NAMES.filter((name) => name !== 'refcocog-google' && name !== 'mapillary');
+/** The division by Google and Mapillary's validation have no miniature; PASCAL's sets are in a folder of their own. */
+const NAMES = EVALUATED_NAMES.filter((name) => !/^(refcocog-google|mapillary|voc2[01]|pc59)$/.test(name));
 
 const open = (name: string, honourIgnore = false): Promise<EvaluatedDataset> =>
   openEvaluatedSet(name, DATA, usualSplit(name), { honourIgnore });
