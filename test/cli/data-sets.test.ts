@@ -5,9 +5,9 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
+import { CATALOGUE } from '../../src/data/catalogue/catalogue.js';
 import { readImage } from '../../src/io/image/image-file.js';
 import { fixture } from '../helpers/fixtures.js';
-import { CATALOGUE } from '../../src/data/catalogue/catalogue.js';
 import { runCli } from '../helpers/run-cli.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-cli-data-sets-'));
