@@ -21,7 +21,7 @@ export const system: System<Self1eConfig> = {
     url: 'https://arxiv.org/abs/2603.19026',
   },
   can: { rejects: false, boxes: false, regions: false },
-  evaluation: { ignored: 'excluded', masks: 'lisa' },
+  evaluation: { ignored: 'excluded', masks: 'one-pass' },
   config: { parse: readSelf1eConfig, toJson: self1eConfigToJson },
   parts: SELF1E_PARTS,
   recipe: SELF1E_RECIPE,
