@@ -2,29 +2,13 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { relative, sep } from 'node:path';
-import type { ConversationStyle } from '../data/text/conversation.js';
 import { messageOf, UserError } from '../errors.js';
 import { resolveHubName } from '../io/cache/hub-cache.js';
 import { openCheckpoint } from '../io/checkpoint-files.js';
 import { packagePath } from '../program.js';
+import type { PublishedSource } from '../systems/published-files.js';
 
-/** Published files, and what they do not say themselves. */
-export interface PublishedSource {
-  /** Folder of LLaVA: config.json, weights, tokenizer. */
-  readonly mllm: string;
-  /** Folder of CLIP: config.json, weights. */
-  readonly visionTower: string;
-  /** sam_vit_{b,l,h}.pth; null for LISA, whose folder and training checkpoints hold it. */
-  readonly sam: string | null;
-  /** gsva-*.bin, or LISA's training checkpoint; null for LISA's folder, and for a model that training starts from. */
-  readonly weights: string | null;
-  /** Default: 'llava_v1' (Vicuna). */
-  readonly conversation?: ConversationStyle;
-  /** The system that the files are of; default: LISA without `sam`, GSVA with it. */
-  readonly system?: 'gsva' | 'lisa';
-  /** Keys of config.json that replace what the files say. */
-  readonly overrides?: readonly (readonly [key: string, value: unknown])[];
-}
+export type { PublishedSource };
 
 /** A folder of ours (or its name in the local Hugging Face cache), or published files. */
 export type ModelSource = string | PublishedSource;
@@ -52,7 +36,7 @@ export function checkSource(source: unknown): void {
   if (typeof source === 'object' && source !== null && isPublished(source as Record<string, unknown>)) return;
   throw new UserError(
     'Loading a model: the model is named by its folder (a text), or by published files: an object with mllm, visionTower, ' +
-      'sam and weights (texts; these two may be null), and conversation and overrides where needed.',
+      'sam and weights (texts; these three may be null), and conversation and overrides where needed.',
     'bad-model',
   );
 }
@@ -60,8 +44,8 @@ export function checkSource(source: unknown): void {
 function isPublished({ mllm, visionTower, sam, weights, ...rest }: Record<string, unknown>): boolean {
   const isNamed = (path: unknown): boolean => typeof path === 'string' && path !== '';
   return (
-    [mllm, visionTower].every(isNamed) &&
-    [sam, weights].every((path) => path === null || isNamed(path)) &&
+    isNamed(mllm) &&
+    [visionTower, sam, weights].every((path) => path === null || isNamed(path)) &&
     Object.keys(rest).every((key) => OTHER_KEYS.includes(key))
   );
 }

@@ -3,14 +3,12 @@
  * Either a folder of ours, or the files that the published code is given.
  */
 import { join } from 'node:path';
-import { type ModelConfig, modelConfigToJson, type TokenIds } from '../systems/shared/model-config.js';
 import type { ModelMeta } from '../checkpoints/checkpoint-directory.js';
 import { checkTokenizer, openModelDirectory, withWeights } from '../checkpoints/checkpoint-directory.js';
 import { startsRandom } from '../checkpoints/parts.js';
 import { packedBytes, type Precision } from '../checkpoints/precision.js';
 import { checkWeights, type LoadReport } from '../checkpoints/weights.js';
 import { startDryRun } from '../engine/dry-run.js';
-import { openPublishedModel, type PublishedModel } from '../systems/shared/published/model.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conversation.js';
 import { readTokenizer } from '../data/read-tokenizer.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
@@ -18,19 +16,19 @@ import { coded, UserError } from '../errors.js';
 import { resolveHubName } from '../io/cache/hub-cache.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { packagedPath } from '../program.js';
-import { PROMPT } from '../systems/shared/published/config.js';
-import { publishedWords, specialTokens } from '../systems/shared/published/tokens.js';
 import { openSystem } from '../systems/index.js';
+import { type PublishedModel, publishedFolder, systemOfSource } from '../systems/published-files.js';
+import { publishedForm } from '../systems/published-forms.js';
 import type { System } from '../systems/system.js';
 import { type ModelSource, type PublishedSource, sourceName } from './model-source.js';
 import { Predictor } from './predictor.js';
 
 export type { ModelSource, PublishedSource };
 
-export interface OpenedModel {
+/** @typeParam C sizes, as the system reads config.json */
+export interface OpenedModel<C = unknown> {
   readonly system: System;
-  /** As the system reads config.json: so far every system has LLaVA and SAM. */
-  readonly config: ModelConfig;
+  readonly config: C;
   readonly meta: ModelMeta & { readonly conversation: ConversationStyle };
   /** By our names, with or without peft's prefix. */
   readonly tensors: FileTensors;
@@ -44,14 +42,15 @@ export interface OpenedModel {
   readonly published: PublishedModel | null;
 }
 
-/** @throws UserError that names the file and what is wrong with it */
-export async function openModel(source: ModelSource): Promise<OpenedModel> {
-  const { json, configPath, metaPath, ...opened } =
-    typeof source === 'string' ? openOwn(source) : openPublished(source);
+/** @typeParam C of the system that the caller expects @throws UserError that names the file and what is wrong with it */
+export async function openModel<C = unknown>(source: ModelSource): Promise<OpenedModel<C>> {
+  const { json, configPath, metaPath, ...opened } = await (typeof source === 'string'
+    ? openFolder(source)
+    : openPublished(source));
   const system = await openSystem(json, configPath);
   const { tensors, weightsPath } = opened;
   const weights = { names: tensors.keys(), source: weightsPath };
-  const config = system.config.parse(json, configPath, weights) as ModelConfig;
+  const config = system.config.parse(json, configPath, weights) as C;
   const vocabulary = system.vocabulary(config, { ...opened.meta, source: metaPath });
   const { added, addedTokenSpaces } = vocabulary;
   const tokenizer = readTokenizer(opened.tokenizerDir, { addedTokenSpaces });
@@ -67,8 +66,14 @@ type Opened = Omit<OpenedModel, 'system' | 'config' | 'tokenizer'> & {
   readonly metaPath: string;
 };
 
-function openOwn(source: string): Opened {
+/** A folder of ours, or one that is a whole published model by itself. */
+function openFolder(source: string): Opened | Promise<Opened> {
   const dir = resolveHubName(packagedPath(source), 'the model');
+  const published = publishedFolder(dir);
+  return published === null ? openOwn(dir) : openPublished(published);
+}
+
+function openOwn(dir: string): Opened {
   const { meta, ...opened } = openModelDirectory(dir);
   const conversation = CONVERSATION_STYLES.find((known) => known === meta.conversation);
   if (conversation === undefined) {
@@ -80,18 +85,9 @@ function openOwn(source: string): Opened {
   return { ...own, tokenizerDir: dir, source: dir, published: null };
 }
 
-function openPublished(source: PublishedSource): Opened {
-  const { overrides = [], mllm, visionTower, sam, weights } = source;
-  const system = source.system ?? (sam === null ? 'lisa' : 'gsva');
-  const words = publishedWords(system, resolveHubName(mllm, 'the multimodal LLM'));
-  const tokensOf = (dir: string): TokenIds => specialTokens(dir, words.tokens);
-  const published = openPublishedModel(source, tokensOf, overrides);
-  const { config, tensors, tokenizerDir } = published;
-  const details = { mllm, visionTower, sam, weights };
-  const stage = weights !== null || tensors.has(PROMPT) ? 'published' : 'base';
-  const description = weights ?? (sam === null ? mllm : `${mllm} and ${sam}`);
-  const meta = { conversation: source.conversation ?? words.conversation, stage, description, details };
-  const [name, json] = [weights ?? mllm, { ...modelConfigToJson(config), system }];
+async function openPublished(source: PublishedSource): Promise<Opened> {
+  const published = (await publishedForm(systemOfSource(source))).open(source);
+  const { json, meta, tensors, tokenizerDir, source: name } = published;
   const paths = { configPath: name, metaPath: name, weightsPath: name, source: name };
   return { json, ...paths, meta, tensors, tokenizerDir, published };
 }
@@ -141,7 +137,10 @@ export function loadPredictor(
   rejectThreshold: number | null = null,
 ): Promise<LoadedPredictor> {
   return coded('bad-model', async () => {
-    const { system, config, tensors, tokenizer, meta, weightsPath } = await openModel(source);
+    const { system, config, tensors, tokenizer, meta, weightsPath, published } = await openModel(source);
+    if (published?.lacks !== undefined) {
+      throw new UserError(`Loading ${sourceName(source)}: ${published.lacks}.`);
+    }
     const network = withWeights(system.build(config), tensors, weightsPath, precision);
     const { conversation, variant, knows = null } = meta;
     const predictor = new Predictor(system, network, tokenizer, conversation, {

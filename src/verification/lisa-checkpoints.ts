@@ -19,6 +19,7 @@ import { toFloat32 } from '../io/file-tensor.js';
 import { printedAnswer, savedFiles } from '../systems/lisa/dialogue.js';
 import { chatTurn } from '../systems/shared/lisa-prompts.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
+import type { ModelConfig } from '../systems/shared/model-config.js';
 import type { PreparedImage } from '../types.js';
 import { logitsItem, masksOfTokens, write } from './lisa-answers.js';
 import { LisaCase } from './lisa-case.js';
@@ -103,9 +104,9 @@ function verifyTensors(folder: string, expected: JsonReader): VerifyItem[] {
 /** @returns null where the decoder cannot have that number of heads */
 async function verifyNetwork(dir: string, root: JsonReader, whole: LisaCase | null, heads: number) {
   const source = { mllm: join(dir, 'lisa'), visionTower: join(dir, 'clip'), sam: null, weights: null };
-  let opened: OpenedModel;
+  let opened: OpenedModel<ModelConfig>;
   try {
-    opened = await openModel({ ...source, overrides: [['sam.decoder_heads', heads]] });
+    opened = await openModel<ModelConfig>({ ...source, overrides: [['sam.decoder_heads', heads]] });
   } catch (error) {
     if (whole !== null) throw error;
     return null;
@@ -122,7 +123,7 @@ async function verifyNetwork(dir: string, root: JsonReader, whole: LisaCase | nu
 async function verifyChat(
   dir: string,
   chats: JsonReader,
-  { system, config, meta, tokenizer }: OpenedModel,
+  { system, config, meta, tokenizer }: OpenedModel<ModelConfig>,
   network: LlavaSam,
 ): Promise<VerifyItem[]> {
   const tensors = new Recording(join(dir, 'expected.safetensors'));
@@ -202,7 +203,12 @@ function compareMasks(name: string, masks: readonly Float32Array[], place: JsonR
   return toleranceItem(`${name}: pixels inside`, differing, loose, `${recorded.length} masks`);
 }
 
-async function verifyMasks(dir: string, { system, config }: OpenedModel, network: LlavaSam, whole: LisaCase) {
+async function verifyMasks(
+  dir: string,
+  { system, config }: OpenedModel<ModelConfig>,
+  network: LlavaSam,
+  whole: LisaCase,
+) {
   const tensors = new Recording(join(dir, 'expected.safetensors'));
   const images = await encodeImages(network, await whole.preparedImages());
   const places = whole.json.key('val').array();

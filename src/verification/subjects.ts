@@ -115,5 +115,7 @@ export const SUBJECTS: readonly Subject[] = [
 ];
 
 async function subjectOf(source: ModelSource | null): Promise<ModelSubject | null> {
-  return source === null ? null : (await import('../inference/open-model.js')).openModel(source);
+  return source === null
+    ? null
+    : (await import('../inference/open-model.js')).openModel<ModelSubject['config']>(source);
 }

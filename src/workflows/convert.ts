@@ -2,6 +2,7 @@
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { peakRss } from '../benchmark/timing.js';
+import type { LoraConfig } from '../config.js';
 import { UserError } from '../errors.js';
 import { checkModel, type OpenedModel, openModel } from '../inference/open-model.js';
 import { checkSource, type ModelSource } from '../inference/model-source.js';
@@ -18,10 +19,9 @@ import { type TensorOutput, type WeightDtype, byteCount, converted, named } from
 import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch/torch-writer.js';
 import { TOKENIZER_FILES, writeModelDescription } from '../checkpoints/checkpoint-directory.js';
 import { addDelta, refuseOtherSizes } from '../systems/shared/published/llava-delta.js';
-import { modelCard } from '../systems/shared/model-card.js';
-import { lisaJsonFiles, lisaTensors } from '../systems/shared/published/lisa-files.js';
 import { mergeLora } from '../checkpoints/merge-lora.js';
-import * as publishedFiles from '../systems/shared/published/files.js';
+import type { ExportedPart, ExportFormat } from '../systems/published-files.js';
+import { publishedForm } from '../systems/published-forms.js';
 import type { PublishedTensors } from '../systems/shared/published/names.js';
 import { PUBLISHED_PREFIX, nameInModel } from '../checkpoints/weights.js';
 import { counted, type Watch } from './watch.js';
@@ -86,14 +86,20 @@ const OPTION_KEYS = [
   ...['source', 'out', 'dtype', 'shardBytes', 'onNote', 'onProgress', 'signal'],
 ] as const satisfies (keyof ConvertOptions)[];
 
+/** Sizes of a system whose models have adapters. */
+interface AdaptedConfig {
+  readonly lora: LoraConfig;
+}
+
 /** Folds LoRA into the weights that it adapts. @returns also the adapter's rank and the number of weights changed */
 export async function mergeAdapter(options: ConvertOptions) {
   const { opened } = await openChecked(options);
   const bare = new Map([...opened.tensors].map(([name, tensor]) => [nameInModel(name), tensor]));
-  const { config, tensors, merged } = mergeLora(opened.config, bare);
+  const before = opened.config as AdaptedConfig;
+  const { config, tensors, merged } = mergeLora(before, bare);
   const meta = { ...opened.meta, description: `${opened.meta.description}, LoRA merged` };
   const model = await writeOwn({ ...opened, config, tensors, meta }, options);
-  return { ...model, merged: merged.length, rank: opened.config.lora.r };
+  return { ...model, merged: merged.length, rank: before.lora.r };
 }
 
 async function openChecked({ out, source }: ConvertOptions) {
@@ -106,12 +112,13 @@ function checkOut(out: string): void {
   if (existsSync(out)) throw new UserError(`Writing ${out}: it is there already. Name a folder that is not.`);
 }
 
-/** Our files have peft's prefix, as the published ones. */
-function writeOwn({ system, config, meta, tokenizerDir, tensors }: OpenedModel, options: WriteOptions & Watch) {
+async function writeOwn(opened: OpenedModel, options: WriteOptions & Watch): Promise<WrittenModel> {
+  const { system, config, meta, tokenizerDir, tensors } = opened;
+  const form = await publishedForm(system.name);
   return write(options, (dir, { take, shardBytes }) => {
-    const outputs = take([...tensors].map(([name, tensor]) => named(PUBLISHED_PREFIX + nameInModel(name), tensor)));
+    const outputs = take([...tensors].map(([name, tensor]) => named(form.prefix + nameInModel(name), tensor)));
     writeModelDescription(dir, { config: system.config.toJson(config), meta, tokenizerDir });
-    writeFileAtomic(join(dir, 'README.md'), modelCard(config, meta, outputs));
+    writeFileAtomic(join(dir, 'README.md'), form.card(config, meta, outputs));
     writeShardedSafetensors(dir, outputs, { shardBytes });
   });
 }
@@ -147,46 +154,22 @@ export interface ExportOptions extends ConvertOptions {
    * llava/ and clip/ as pytorch_model.bin, or as model.safetensors; lisa/ and clip/ as LISA is published, in whole.
    * Default: that of the model's system.
    */
-  readonly format?: 'pytorch' | 'hf' | 'lisa';
-  readonly parts: readonly ('mllm' | 'vision-tower' | 'sam' | 'weights')[];
+  readonly format?: ExportFormat;
+  /** Parts to write, of a model that is published in parts. */
+  readonly parts: readonly ExportedPart[];
 }
 
-/** Writes the files that the published code loads: llava/, clip/, sam.pth, gsva.bin; or lisa/, clip/. */
+/** Writes the files that the published code loads: llava/, clip/, sam.pth, gsva.bin; lisa/, clip/; SELF1E's own folder. */
 export async function exportModel(options: ExportOptions) {
   const { opened } = await openChecked(options);
-  const { config, tensors, tokenizerDir, system } = opened;
-  const isLisa = system.name === 'lisa';
-  const { parts, format = isLisa ? 'lisa' : 'pytorch' } = options;
-  if (isLisa !== (format === 'lisa')) {
-    throw new UserError(
-      `Exporting ${opened.source}: it is a model of ${system.name}, which the format ${format} cannot hold. Leave out --format.`,
-    );
-  }
-  const shards = format === 'hf' ? writeShardedSafetensors : writeShardedTorch;
+  const form = await publishedForm(opened.system.name);
+  const { format, pieces } = form.pieces(opened, options);
   const model = await write(options, (out, writing) => {
-    const writeClip = (clip: readonly TensorOutput[]): void => {
-      const json = {
-        'config.json': publishedFiles.clipConfigJson(config.clip),
-        'preprocessor_config.json': publishedFiles.clipPreprocessorJson(config.clip),
-      };
-      writeFolder(join(out, 'clip'), json, [], clip, shards, writing);
-    };
-    if (isLisa) {
-      // In the types of the published ones unless another is asked for.
-      const json = lisaJsonFiles(config, tokenizerDir);
-      writeFolder(join(out, 'lisa'), json, [tokenizerDir], lisaTensors(config, tensors), shards, writing);
-      writeClip(publishedFiles.publishedTensors('vision tower', tensors));
-      return;
-    }
-    for (const part of parts) {
-      const published = publishedFiles.publishedTensors(part === 'vision-tower' ? 'vision tower' : part, tensors);
-      if (published.length === 0) throw new UserError(`Exporting ${part}: the model has nothing of it.`);
-      if (part === 'sam') writeTorchCheckpoint(join(out, 'sam.pth'), writing.take(published));
-      else if (part === 'weights') writeTorchCheckpoint(join(out, 'gsva.bin'), writing.take(published));
-      else if (part === 'vision-tower') writeClip(published);
+    for (const { name, as, json, tokenizer, tensors } of pieces) {
+      if (as === 'file') writeTorchCheckpoint(join(out, name), writing.take(tensors));
       else {
-        const json = { 'config.json': publishedFiles.llavaConfigJson(config) };
-        writeFolder(join(out, 'llava'), json, [tokenizerDir], published, shards, writing);
+        const shards = as === 'safetensors' ? writeShardedSafetensors : writeShardedTorch;
+        writeFolder(join(out, name), json, tokenizer === null ? [] : [tokenizer], tensors, shards, writing);
       }
     }
   });

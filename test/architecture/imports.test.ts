@@ -159,7 +159,7 @@ describe('outside systems/', () => {
 
 /** The part that a browser needs: everything here, and everything that it imports. */
 const BROWSER: readonly RegExp[] = [
-  /^systems\/(?!catalogue\/|shared\/published\/|shared\/model-card)/,
+  /^systems\/(?!catalogue\/|published-|\w+\/published\/|shared\/model-card)/,
   /^(networks|nn)\//,
   /^data\/image\/(?!size-mismatch)/,
   /^data\/text\//,

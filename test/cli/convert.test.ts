@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
+import type { ModelConfig } from '../../src/systems/shared/model-config.js';
 import { openModel, type ModelSource } from '../../src/inference/open-model.js';
 import { openCheckpoint } from '../../src/io/checkpoint-files.js';
 import type { FileTensors } from '../../src/io/file-tensor.js';
@@ -44,7 +45,7 @@ async function run(...argv: string[]): Promise<Record<string, unknown>> {
 /** Every item of the recording passes; returns their names. */
 async function expectRecorded(source: ModelSource): Promise<string[]> {
   await startEngine({ engine: 'wasm' });
-  const items = await verifyModel(fixture('gsva-tiny'), await openModel(source));
+  const items = await verifyModel(fixture('gsva-tiny'), await openModel<ModelConfig>(source));
   expect(items.filter(({ pass }) => !pass)).toEqual([]);
   return items.map(({ item }) => item);
 }

@@ -29,6 +29,7 @@ export const commands = {
       'gsva convert --mllm llava-7b --vision-tower clip-vit-large-patch14 --sam sam_vit_h_4b8939.pth --weights gsva-7b.bin --out gsva-7b':
         'the four files of the published code, put together',
       'gsva convert --model gsva-7b --dtype bf16 --out gsva-7b-bf16': 'half the size',
+      'gsva convert --model InternVL3-2B --out start-2b': 'what the training of SELF1E starts from',
     },
     async run(args, context) {
       const source = requiredModel(args);
@@ -36,8 +37,8 @@ export const commands = {
       const model = await convert({ source, ...writing(args, context) });
       const { loaded, drawnLater, published } = model;
       if (published !== null) showParts(published, context.output);
-      const { parts, grown } = published ?? {};
-      return showWritten(model, { loaded, drawnLater, parts, grown }, context);
+      const { parts, grown, drawn } = published ?? {};
+      return showWritten(model, { loaded, drawnLater, parts, grown, drawn }, context);
     },
   }),
   'convert delta': defineCommand({
@@ -69,7 +70,7 @@ export const commands = {
       ...WRITE_OPTIONS,
       format: option(
         'llava/ and clip/ as pytorch_model.bin (pytorch) or model.safetensors (hf); lisa: lisa/ and clip/ as LISA is ' +
-          'published, LoRA folded in (default: pytorch; lisa for a model of LISA)',
+          'published, LoRA folded in (default: pytorch; lisa for a model of LISA; one of SELF1E has one form, without --format)',
         oneOf(['pytorch', 'hf', 'lisa'] as const),
       ),
       parts: withDefault('Parts to write', someOf(PARTS), [...PARTS], 'all'),
@@ -78,6 +79,7 @@ export const commands = {
       'gsva export --model runs/gsva/best --out published': 'all four',
       'gsva export --model runs/gsva/best --parts weights --out published': 'what was trained: gsva.bin',
       'gsva export --model runs/lisa/best --out published': "LISA's folder, merged, and CLIP's",
+      'gsva export --model runs/self1e/best --out SELF1E-2B': "SELF1E's folder, merged, in bf16",
     },
     async run(args, context) {
       const source = requiredModel(args);
@@ -99,7 +101,7 @@ function writing(
 function requiredModel(args: ModelArguments): ModelSource {
   const source = namedModel(args);
   if (source !== null) return source;
-  throw new UsageError('name a model: --model FOLDER, or --mllm, --vision-tower, --sam and --weights');
+  throw new UsageError('name a model: --model FOLDER, or published files: --mllm and what belongs to it');
 }
 
 /** Tensors that a warning names. */
@@ -121,7 +123,7 @@ function showWritten(model: WrittenModel, facts: object, { output, onNote }: Com
   return 0;
 }
 
-function showParts({ parts, grown }: NonNullable<ConvertResult['published']>, output: Output): void {
+function showParts({ parts, grown, drawn = [] }: NonNullable<ConvertResult['published']>, output: Output): void {
   const rows = parts.map(({ part, files, loaded, replaced, unused }) => {
     return [part, files.length, loaded, replaced.length, unused.length];
   });
@@ -133,4 +135,5 @@ function showParts({ parts, grown }: NonNullable<ConvertResult['published']>, ou
   for (const { name, from, to } of grown) {
     output.line(` ${name}: rows ${from} to ${to - 1} are new, for the added tokens`);
   }
+  if (drawn.length > 0) output.line(` drawn at random, for training to start from: ${drawn.join(', ')}`);
 }

@@ -4,6 +4,7 @@ import { CONVERSATION_STYLES } from '../../data/text/conversation.js';
 import { UsageError } from '../../errors.js';
 import type { ModelSource } from '../../inference/open-model.js';
 import { packagePath } from '../../program.js';
+import { PUBLISHED_SYSTEMS, publishedFolder } from '../../systems/published-files.js';
 import { option, type Reader, type ValuesOf } from './option.js';
 import { INPUT_PATH, listed, oneOf } from './values.js';
 
@@ -19,15 +20,16 @@ export const KEY_VALUES: Reader<(readonly [key: string, value: unknown])[]> = {
     }),
 };
 
-const SYSTEMS = ['gsva', 'lisa'] as const;
-
 export const MODEL_OPTIONS = {
-  model: option('Folder of a model (default: checkpoints/tiny)', INPUT_PATH),
-  mllm: option("Published files instead: LLaVA's folder, or LISA's", INPUT_PATH),
-  'vision-tower': option("... CLIP's folder", INPUT_PATH),
-  sam: option("... sam_vit_{b,l,h}.pth; LISA's files hold it", INPUT_PATH),
-  weights: option("... gsva-*.bin, or LISA's training checkpoint", INPUT_PATH),
-  system: option('... and the system that they are of (default: lisa without --sam, gsva with it)', oneOf(SYSTEMS)),
+  model: option("Folder of a model, SELF1E's published one too (default: checkpoints/tiny)", INPUT_PATH),
+  mllm: option("Published files instead: LLaVA's folder, LISA's, InternVL3's, or SELF1E's", INPUT_PATH),
+  'vision-tower': option("... CLIP's folder; InternVL3 has its own", INPUT_PATH),
+  sam: option("... sam_vit_{b,l,h}.pth; LISA's files hold it, and SELF1E has none", INPUT_PATH),
+  weights: option('... gsva-*.bin, or a training checkpoint of LISA or SELF1E', INPUT_PATH),
+  system: option(
+    '... and their system (default: self1e without --vision-tower, else lisa without --sam, else gsva)',
+    oneOf(PUBLISHED_SYSTEMS),
+  ),
   conversation: option(
     '... and their style of conversation: llava_v1 (default), llava_llama_2, vicuna (LISA v0), or internvl2_5',
     oneOf(CONVERSATION_STYLES),
@@ -50,9 +52,10 @@ export function namedModel(args: ModelArguments): ModelSource | null {
     return model ?? null;
   }
   if (model !== undefined) throw new UsageError(`--model and ${given} exclude each other`);
-  if (mllm === undefined || tower === undefined)
+  const isWhole = tower === undefined && mllm !== undefined && (system === 'self1e' || publishedFolder(mllm) !== null);
+  if (mllm === undefined || (tower === undefined && !isWhole))
     throw new UsageError(`published files are named together: ${namesOf(parts, false).join(', ')} is missing`);
-  const files = { mllm, visionTower: tower, sam: sam ?? null, weights: weights ?? null };
+  const files = { mllm, visionTower: tower ?? null, sam: sam ?? null, weights: weights ?? null };
   return { ...files, conversation, system, overrides: set };
 }
 

@@ -14,7 +14,7 @@ export interface EncoderInput {
   readonly side: number;
   /** Features that a conversation without masks can do without: 'masks'. */
   readonly neededFor: 'text' | 'masks';
-  /** With 'squash': the picture becomes tiles [tiles, side, side, 3], of which there are at most so many. */
+  /** Tiles at most: the picture becomes [tiles, side, side, 3]. With 'squash' alone. */
   readonly mostTiles?: number;
   /** Whether the whole picture follows several tiles as one more. */
   readonly thumbnail?: boolean;

@@ -13,7 +13,8 @@ export class JsonReader {
   protected constructor(
     /** The value itself, unchecked. */
     readonly value: unknown,
-    protected readonly source: string,
+    /** Path of the file, for errors. */
+    readonly source: string,
     private readonly parent: JsonReader | null,
     private readonly step: string | number,
   ) {}

@@ -9,11 +9,11 @@ export function modelCard(config: ModelConfig, meta: ModelMeta, tensors: readonl
   const numbers = tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
   const bytes = tensors.reduce((sum, tensor) => sum + byteCount(tensor), 0);
   const types = [...new Set(tensors.map(({ dtype }) => dtype))].join(', ');
-  const details = Object.entries(meta.details ?? {}).map(([key, value]) => `- ${key}: ${plain(value)}`);
+  const details = Object.entries(meta.details ?? {}).map(([key, value]) => `- ${key}: ${plainText(value)}`);
   const { variant, knows } = meta;
-  const known = knows === undefined ? [] : [`- knows: ${plain(knows)}`];
-  const differs = variant === undefined ? [] : [`- variant: ${plain(variant)}`];
-  return `# ${plain(meta.description)}
+  const known = knows === undefined ? [] : [`- knows: ${plainText(knows)}`];
+  const differs = variant === undefined ? [] : [`- variant: ${plainText(variant)}`];
+  return `# ${plainText(meta.description)}
 
 A GSVA model (generalized referring segmentation by a multimodal LLM, Xia et al., CVPR 2024) as a folder of GSVA for
 TensorFlow.js: sizes in config.json, weights under the published names in safetensors.
@@ -25,16 +25,19 @@ TensorFlow.js: sizes in config.json, weights under the published names in safete
 - conversation: ${meta.conversation}; stage: ${meta.stage}
 ${[...known, ...differs, ...details].join('\n')}
 
-\`\`\`sh
+${CARD_USE}`;
+}
+
+/** End of every model card. */
+export const CARD_USE = `\`\`\`sh
 gsva segment --model FOLDER --image photo.jpg --expressions "what to find"
 gsva inspect FOLDER
 \`\`\`
 
 The licences of the files that it was made from apply to it.
 `;
-}
 
 /** One line, whatever stands in it. */
-function plain(value: unknown): string {
+export function plainText(value: unknown): string {
   return (typeof value === 'string' ? value : JSON.stringify(value)).replace(/\s+/g, ' ').slice(0, 500);
 }

@@ -19,7 +19,9 @@ import { refuseDelta } from './llava-delta.js';
 import { type AdapterFacts, readAdapter, refuseLlavaAdapter } from './adapter.js';
 import { publishedConfig, refuseGuesses } from './config.js';
 import { tiesEmbeddings } from './llama.js';
+import type { ConfigOverrides } from '../../published-files.js';
 import { lackOfLlava, ownNames, type PartReport, type PublishedPart, type PublishedTensors } from './names.js';
+import { overridden } from './overrides.js';
 import { refuseQuantised } from './quantised.js';
 
 /** Paths, or names in the local Hugging Face cache. */
@@ -41,9 +43,6 @@ export interface PublishedModel extends PublishedTensors {
   /** Folder with the tokenizer's files. */
   readonly tokenizerDir: string;
 }
-
-/** Keys of config.json that replace what the files say: 'sam.decoder_heads' → 4. */
-export type ConfigOverrides = readonly (readonly [key: string, value: unknown])[];
 
 /** New rows are drawn from N(0, 0.02), as the reference draws them when it adds the tokens. */
 const NEW_ROW_DEVIATION = 0.02;
@@ -263,13 +262,6 @@ function withRows(tensor: FileTensor, rows: number, name: string): FileTensor {
 }
 
 function withOverrides(config: ModelConfig, overrides: ConfigOverrides): ModelConfig {
-  const json = modelConfigToJson(config);
-  for (const [key, value] of overrides) {
-    const [section = '', name] = key.split('.');
-    const place = name === undefined ? json : json[section];
-    if (typeof place !== 'object' || place === null)
-      throw new UserError(`--set ${key}: config.json has no "${section}"`);
-    (place as Record<string, unknown>)[name ?? section] = value;
-  }
+  const json = overridden(modelConfigToJson(config), overrides);
   return parseModelConfig(json, 'the sizes found in the files (--set replaces them)');
 }

@@ -24,6 +24,8 @@ export interface PublishedTensors {
   readonly parts: readonly PartReport[];
   /** Tables that were given rows for the added tokens. */
   readonly grown: readonly { readonly name: string; readonly from: number; readonly to: number }[];
+  /** Tensors that no file has and that were drawn for training to start from; absent where none were. */
+  readonly drawn?: readonly string[];
 }
 
 export type OwnName = { readonly name: string } | { readonly unused: string };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { UserError } from '../../../../src/errors.js';
+import type { ModelConfig } from '../../../../src/systems/shared/model-config.js';
 import { checkModel, openModel, type OpenedModel, type PublishedSource } from '../../../../src/inference/open-model.js';
 import { openCheckpoint } from '../../../../src/io/checkpoint-files.js';
 import { named, type TensorOutput } from '../../../../src/io/tensor-output.js';
@@ -23,7 +24,8 @@ const recorded: PublishedSource & { readonly sam: string } = {
   weights: fixture('checkpoints-tiny', 'gsva-tiny-ft-gres.bin'),
   overrides: [['sam.decoder_heads', 4]],
 };
-const open = (other: Partial<PublishedSource>): Promise<OpenedModel> => openModel({ ...recorded, ...other });
+const open = (other: Partial<PublishedSource>): Promise<OpenedModel<ModelConfig>> =>
+  openModel<ModelConfig>({ ...recorded, ...other });
 let original: OpenedModel;
 beforeAll(async () => {
   original = await open({});

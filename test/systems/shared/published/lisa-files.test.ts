@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
+import type { ModelConfig } from '../../../../src/systems/shared/model-config.js';
 import { openModel, type PublishedSource } from '../../../../src/inference/open-model.js';
 import { openCheckpoint } from '../../../../src/io/checkpoint-files.js';
 import type { FileTensors } from '../../../../src/io/file-tensor.js';
@@ -49,7 +50,7 @@ function byName(tensors: readonly ReturnType<typeof named>[]): FileTensors {
 
 describe('the merged folder', () => {
   test('is of LISA, without [REJ] and adapters, and its ids are those of the tokenizer', async () => {
-    const { system, config, meta } = await openModel(SOURCE);
+    const { system, config, meta } = await openModel<ModelConfig>(SOURCE);
     expect(system.name).toBe('lisa');
     expect(config.tokens).toMatchObject({ seg: 600, imStart: 601, imEnd: 602 });
     expect(config.tokens).not.toHaveProperty('rej');
@@ -100,7 +101,7 @@ test('the first LISA has files beside the shards, <im_patch> behind [SEG], and a
     });
     writeTorchCheckpoint(join(dir, file), renamed);
   }
-  const { config, meta, tensors, published: how } = await openModel({ ...SOURCE, mllm: dir });
+  const { config, meta, tensors, published: how } = await openModel<ModelConfig>({ ...SOURCE, mllm: dir });
   expect(config.tokens).toMatchObject({ seg: 600, imPatch: 601, imStart: 602, imEnd: 603 });
   expect(meta.conversation).toBe('vicuna');
   expect(how?.grown.map(({ name, from, to }) => [name, from, to])).toEqual([
@@ -118,7 +119,7 @@ test('a training checkpoint (zero_to_fp32) with its adapters on a base: no SAM h
     weights,
     [...trained].map(([name, tensor]) => named(name, tensor)),
   );
-  const { system, config, tensors } = await openModel({ ...SOURCE, weights });
+  const { system, config, tensors } = await openModel<ModelConfig>({ ...SOURCE, weights });
   expect(system.name).toBe('lisa');
   expect(config.lora).toMatchObject({ r: 4, alpha: 16, targets: ['q_proj', 'v_proj'] });
   const bare = new Map([...trained].map(([name, tensor]) => [nameInModel(name), tensor]));
