@@ -35,14 +35,14 @@ export const system: System<Self1eConfig> = {
 const ABSENT_BELOW = 50;
 
 function self1eVocabulary({ tokens, llm }: Self1eConfig): Vocabulary {
-  const { seg, segt, imageContext, imageStart, imageEnd, begin, end } = tokens;
+  const { seg, segt, imageContext, imageStart, imageEnd, begin: turn, end } = tokens;
   return {
     ...SELF1E_TOKENS,
     found: [seg],
     absent: [],
     absentBelow: ABSENT_BELOW,
     size: llm.vocabSize,
-    begin,
+    begin: null,
     end,
     ids: [
       { token: SEG_TOKEN, id: seg, key: 'tokens.seg' },
@@ -50,7 +50,7 @@ function self1eVocabulary({ tokens, llm }: Self1eConfig): Vocabulary {
       { token: IMAGE_CONTEXT_TOKEN, id: imageContext, key: 'tokens.image_context' },
       { token: PICTURE_START_TOKEN, id: imageStart, key: 'tokens.image_start' },
       { token: PICTURE_END_TOKEN, id: imageEnd, key: 'tokens.image_end' },
-      { token: TURN_START_TOKEN, id: begin, key: 'tokens.begin' },
+      { token: TURN_START_TOKEN, id: turn, key: 'tokens.begin' },
       { token: TURN_END_TOKEN, id: end, key: 'tokens.end' },
     ],
   };
