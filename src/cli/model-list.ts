@@ -7,10 +7,12 @@ import type { Found, FoundModel } from '../systems/catalogue/find-files.js';
 import { LISA_MODELS } from '../systems/catalogue/lisa-models.js';
 import { downloadBytes, missingPieces, rangeText } from '../systems/catalogue/model-files.js';
 import { BACKBONES, PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../systems/catalogue/released-models.js';
+import { SELF1E_MODELS, SELF1E_RELEASE } from '../systems/catalogue/self1e-models.js';
 import * as reports from '../workflows/model-report.js';
 import type { PackagedReport, ReleasedReport } from '../workflows/model-report.js';
 import type { CommandContext } from './command.js';
 import { lisaJson, lisaState, showLisaModel, showPackaged, showReleased, STATE_WORDS } from './model-detail.js';
+import { self1eJson, self1eState, self1eText, showSelf1eModel } from './self1e-detail.js';
 import type { Cell, Output } from './output.js';
 
 /** @param size bytes of memory @returns exit code 1 where files have problems or the named model cannot be used yet */
@@ -33,6 +35,8 @@ export async function showModels(
   }
   const lisa = LISA_MODELS.find((model) => model.name === name);
   if (lisa !== undefined) return showLisaModel(lisa, dir, output);
+  const self1e = SELF1E_MODELS.find((model) => model.name === name);
+  if (self1e !== undefined) return showSelf1eModel(self1e, dir, output);
   const report = reports.releasedReport(reports.releasedNamed(name), dir, memory);
   showReleased(report, dir, heading, output);
   output.json(reports.jsonOfReleased(report, dir));
@@ -52,6 +56,17 @@ function listModels(dir: string, memory: MachineMemory, isGiven: boolean, { outp
   output.line();
   const lisa = LISA_MODELS.map((model) => [model.name, lisaState(model, dir), model.base, model.note]);
   output.table(['LISA', 'state', 'base', ''], lisa);
+  const self1e = SELF1E_MODELS.map((model) => [
+    model.name,
+    self1eState(model, dir),
+    model.base.name,
+    self1eText(model),
+  ]);
+  output.line();
+  output.table(['SELF1E', 'state', 'base', ''], self1e);
+  output.line(
+    output.colors.dim(` → https://huggingface.co/${SELF1E_RELEASE.hub} (which of them it holds is not published)`),
+  );
   const count = (state: FoundModel['state']): number => released.filter(({ found }) => found.state === state).length;
   output.line(`\n${memoryText(memory, isGiven)}`);
   output.line(
@@ -68,6 +83,7 @@ function listModels(dir: string, memory: MachineMemory, isGiven: boolean, { outp
     packaged: packaged.map(reports.jsonOfPackaged),
     released: released.map((report) => reports.jsonOfReleased(report, dir)),
     lisa: LISA_MODELS.map((model) => lisaJson(model, dir)),
+    self1e: SELF1E_MODELS.map((model) => self1eJson(model, dir)),
   });
   return pass ? 0 : 1;
 }

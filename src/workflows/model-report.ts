@@ -12,6 +12,7 @@ import type { PackagedModel, Piece, ReleasedModel } from '../systems/catalogue/e
 import { findModel, findPackaged, type Found, type FoundModel, llavaPlace } from '../systems/catalogue/find-files.js';
 import { LISA_MODELS } from '../systems/catalogue/lisa-models.js';
 import * as files from '../systems/catalogue/model-files.js';
+import { SELF1E_MODELS } from '../systems/catalogue/self1e-models.js';
 import { PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../systems/catalogue/released-models.js';
 
 export type ReleasedReport = ReturnType<typeof releasedReport>;
@@ -27,7 +28,7 @@ export function releasedNamed(name: string): ReleasedModel {
   // The name of its file counts too.
   const model = RELEASED_MODELS.find((known) => known.name === name.replace(/\.bin$/, ''));
   if (model !== undefined) return model;
-  const names = [...RELEASED_MODELS, ...PACKAGED_MODELS, ...LISA_MODELS].map((known) => known.name);
+  const names = [...RELEASED_MODELS, ...PACKAGED_MODELS, ...LISA_MODELS, ...SELF1E_MODELS].map((known) => known.name);
   const family = names.filter((known) => known.startsWith(name));
   const meant = family.length > 1 ? ` (did you mean one of ${family.join(', ')}?)` : didYouMean(name, names);
   throw new UserError(`There is no model "${name}"${meant}; known are ${names.join(', ')}.`);

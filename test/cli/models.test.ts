@@ -11,6 +11,7 @@ import { parseLine } from '../helpers/parse-line.js';
 import { RELEASED_COUNTS } from '../../src/benchmark/released-counts.js';
 import { RELEASED_MODELS } from '../../src/systems/catalogue/released-models.js';
 import { lisaCommands, LISA_MODELS } from '../../src/systems/catalogue/lisa-models.js';
+import { self1eCommands, SELF1E_MODELS } from '../../src/systems/catalogue/self1e-models.js';
 import { fixture } from '../helpers/fixtures.js';
 import { runCli } from '../helpers/run-cli.js';
 import { shellCommands } from '../helpers/shell-commands.js';
@@ -130,6 +131,24 @@ describe('one model', () => {
     const page = ['```sh', ...lines, '```'].join('\n').replaceAll('node bin/gsva.js', 'gsva');
     const own = shellCommands(page).filter(([program]) => program === 'gsva');
     expect(own).toHaveLength(3 * LISA_MODELS.length);
+    for (const words of own) await expect(parseLine(words.slice(1))).resolves.toBeDefined();
+  });
+
+  test('a published SELF1E: base, sizes, figures, commands', async () => {
+    const dir = empty();
+    const first = await runCli(['models', 'SELF1E-2B', '--dir', dir]);
+    expect(first.code).toBe(1);
+    expect(first.stdout).toContain(
+      'made from InternVL3-2B (2.09 B, about 4.2 GB; absent), data repeated 1,1,1,1 times',
+    );
+    expect(first.stdout).toContain('published on refcocog test: cIoU 77.8\n');
+    expect(first.stdout).toContain('published on ReasonSeg val: gIoU 59.4, cIoU 68.8\n');
+    const { stdout } = await runCli(['models', '--dir', dir]);
+    expect(stdout).toMatch(/SELF1E-SEG-8B +absent +InternVL3-8B +data repeated 6,20,6,1 times/);
+    const lines = SELF1E_MODELS.flatMap((model) => self1eCommands(model, 'checkpoints'));
+    const page = ['```sh', ...lines, '```'].join('\n').replaceAll('node bin/gsva.js', 'gsva');
+    const own = shellCommands(page).filter(([program]) => program === 'gsva');
+    expect(own).toHaveLength(4 * SELF1E_MODELS.length);
     for (const words of own) await expect(parseLine(words.slice(1))).resolves.toBeDefined();
   });
 
