@@ -63,9 +63,9 @@ function sourceAt(path: string): PlanSource {
 
 /** A training configuration as the source of a plan. */
 export function planSourceOf(experiment: ExperimentConfig): PlanSource {
-  const { model, stage, maxLength, data, training, frozenWeights } = experiment;
+  const { stage, maxLength, data, training, frozenWeights } = experiment;
   const masks = data.kind === 'scenes' ? data.itemsPerScene : data.expressionsPerSample;
   const workload = { ...USUAL_WORKLOAD, batch: training.batchSize, textTokens: maxLength, masks };
   const { accumulation } = training;
-  return { kind: 'training configuration', model, stage, workload, frozenWeights, accumulation, experiment };
+  return { kind: 'training configuration', model: experiment.model as ModelConfig, stage, workload, frozenWeights, accumulation, experiment };
 }

@@ -130,3 +130,19 @@ function stack(arrays: readonly Float32Array[], shape: readonly number[]): tf.Te
   }
   return tf.tensor(all, [all.length / tf.util.sizeFromShape([...shape]), ...shape]);
 }
+
+/** Inputs of several images as [B, …] per encoder, tiles one after the other; owned by the caller. */
+export function stackPrepared(
+  { encoders }: { readonly encoders: Encoders },
+  images: readonly PreparedImage[],
+): Record<string, tf.Tensor> {
+  const stacked = Object.entries(encoders).map(([name, { imageShape }]): [string, tf.Tensor] => {
+    const inputs = images.map((image) => {
+      const input = image.inputs[name];
+      if (input === undefined) throw new Error(`stackPrepared: an image has no input for "${name}"`);
+      return input;
+    });
+    return [name, stack(inputs, imageShape)];
+  });
+  return Object.fromEntries(stacked);
+}

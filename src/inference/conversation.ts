@@ -5,6 +5,7 @@
 import { tokenizeQuestion } from '../data/text/conversation.js';
 import { UserError } from '../errors.js';
 import type { EncodedImage } from '../features/image-features.js';
+import { tilesOfImage } from '../features/image-rows.js';
 import { RESERVED_TEXTS } from '../special-tokens.js';
 import type { Finding } from '../types.js';
 import { DecodingSession } from './decoding-session.js';
@@ -83,7 +84,8 @@ export class ChatSession {
     const isFirst = this.ids.length === 0;
     const turn = dialogue.chat.turn(question, isFirst);
     const prompt = [...this.ids, ...tokenizeQuestion(tokenizer, asking.conversation, turn, isFirst)];
-    const room = network.positions - (prompt.length - 1 + network.patches);
+    const pictures = network.patches * tilesOfImage(network, this.image);
+    const room = network.positions - (prompt.length - 1 + pictures);
     if (room < SHORTEST_ANSWER) {
       const advice = isFirst ? 'Ask' : 'Begin a new conversation (in the terminal: /new), or ask';
       throw new UserError(
@@ -103,7 +105,8 @@ export class ChatSession {
       onToken: (ids) => onToken?.(dialogue.chat.shown(tokenizer, ids)),
     });
     const read = this.session.length - before;
-    const decisions = await withMasks(network, this.image, written.decisions, signal);
+    const placed = written.decisions.map((decision) => ({ ...decision, at: prompt.length + decision.index }));
+    const decisions = await withMasks(network, this.image, placed, [...prompt, ...ids], signal);
     const parts = partsOf(tokenizer, { ids, decisions });
     const findings = decisions.map((decision, i) => {
       const { expression: text, ...finding } = decidedResult(vocabulary, parts[i]?.text.trim() ?? '', decision);

@@ -7,7 +7,8 @@ import { requireFinite } from '../checkpoints/not-finite.js';
 import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
-import { MultimodalRows } from '../networks/multimodal-rows.js';
+import { rowsAbout, tilesOfImage } from '../features/image-rows.js';
+import type { MultimodalRows } from '../networks/multimodal-rows.js';
 import { statesAt } from '../networks/states-at.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
 import type { GroundingModel, Reading } from '../systems/system.js';
@@ -69,7 +70,8 @@ export class DecodingSession {
     this.ids.length = kept;
     if (kept === 0) this.replace(null);
     const pictures = this.ids.filter((id) => id === IMAGE_TOKEN_ID).length;
-    this.positions = kept + pictures * (this.network.patches - 1);
+    const patches = this.network.patches * tilesOfImage(this.network, this.image);
+    this.positions = kept + pictures * (patches - 1);
     return ids.slice(kept);
   }
 
@@ -149,7 +151,7 @@ export class DecodingSession {
 
   private rowsOf(ids: readonly number[]): MultimodalRows {
     const tokens = { inputIds: Int32Array.from(ids), labels: null, lengths: [ids.length], batch: 1, time: ids.length };
-    return new MultimodalRows(tokens, this.network.patches);
+    return rowsAbout(this.network, tokens, [this.image]);
   }
 
   private featuresFor(rows: MultimodalRows): Record<string, tf.Tensor> {

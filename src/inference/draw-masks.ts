@@ -4,9 +4,10 @@
  */
 import type { Abortable } from '../abortable.js';
 import { requireFinite } from '../checkpoints/not-finite.js';
-import { pause } from '../engine/steps.js';
+import { pause, stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
+import { rowsAbout } from '../features/image-rows.js';
 import type { Answer, Geometry, GroundingModel, Place, Reading, Vocabulary } from '../systems/system.js';
 
 type Decisions = Pick<Vocabulary, 'found' | 'absent'>;
@@ -77,7 +78,7 @@ const MOST_FEATURE_VALUES = 2 ** 25;
  */
 export async function drawMasks(
   network: GroundingModel,
-  reading: Pick<Reading, 'hidden' | 'features'>,
+  reading: Parameters<GroundingModel['ground']>[0],
   places: readonly Place[],
   images: readonly Geometry[],
   signal?: Abortable,
@@ -85,9 +86,10 @@ export async function drawMasks(
   const sizes = Object.values(reading.features).map(({ size, shape }) => size / shape[0]);
   const atOnce = Math.max(1, Math.floor(MOST_FEATURE_VALUES / Math.max(...sizes)));
   const masks: MaskLogits[] = [];
-  for (let first = 0; first < places.length; first += atOnce) {
+  for (let first = 0; first < places.length; ) {
     await pause(signal);
-    const some = places.slice(first, first + atOnce);
+    const some = oneGrid(reading.rows, places.slice(first, first + atOnce));
+    first += some.length;
     const compute = (): tf.Tensor3D[] => {
       const { masks } = network.ground(reading, some);
       return runs(some.map(({ row }) => row)).map(([row, begin, end]) => {
@@ -110,18 +112,57 @@ export async function drawMasks(
   return masks;
 }
 
-/** Decisions with the masks of those that were found, all about one image, by their states [D]. */
-export async function withMasks<T extends { readonly answer: Answer; readonly state: Float32Array }>(
+/** A decision whose mask is yet to be drawn. */
+export interface Undrawn {
+  readonly answer: Answer;
+  /** [D] before its token. */
+  readonly state: Float32Array;
+  /** Place of its token in the conversation. */
+  readonly at: number;
+}
+
+/**
+ * Decisions with the masks of those that were found, all about one image.
+ * @param ids of the conversation, the decisions in their places, -200 where the image stands
+ */
+export async function withMasks<T extends Undrawn>(
   network: GroundingModel,
   image: EncodedImage,
   decided: readonly T[],
+  ids: readonly number[],
   signal: Abortable | undefined,
-): Promise<(Omit<T, 'state'> & { readonly mask: MaskLogits | null })[]> {
-  const found = decided.filter(({ answer }) => answer === 'found').map(({ state }) => state);
-  const masks = await masksOfStates(network, image, found, signal);
-  return decided.map(({ state: _, ...decision }) => {
+): Promise<(Omit<T, 'state' | 'at'> & { readonly mask: MaskLogits | null })[]> {
+  const found = decided.filter(({ answer }) => answer === 'found');
+  const masks =
+    network.masksFrom === 'states'
+      ? await masksOfStates(network, image, found.map(({ state }) => state), signal) // prettier-ignore
+      : await masksOfConversation(network, image, ids, found.map(({ at }) => at), signal); // prettier-ignore
+  return decided.map(({ state: _, at: __, ...decision }) => {
     return { ...decision, mask: decision.answer === 'found' ? (masks.shift() ?? null) : null };
   });
+}
+
+/** Masks of some tokens of a conversation about one image, which is read as a whole. @param at places of the tokens */
+export async function masksOfConversation(
+  network: GroundingModel,
+  image: EncodedImage,
+  ids: readonly number[],
+  at: readonly number[],
+  signal?: Abortable,
+): Promise<MaskLogits[]> {
+  if (at.length === 0) return [];
+  const tokens = { inputIds: Int32Array.from(ids), labels: null, lengths: [ids.length], batch: 1, time: ids.length };
+  const rows = rowsAbout(network, tokens, [image]);
+  const features = stackFeatures(network, [image]);
+  let reading: Reading | null = null;
+  try {
+    reading = await stepwise(network.reading(rows, features), signal);
+    const places = at.map((token) => ({ row: 0, states: [rows.flatIndex(0, token) - 1] }));
+    return await drawMasks(network, reading, places, [image], signal);
+  } finally {
+    reading?.dispose();
+    tf.dispose(features);
+  }
 }
 
 /** Masks of states [D], all about one image. */
@@ -144,6 +185,17 @@ export async function masksOfStates(
   } finally {
     tf.dispose([hidden, features]);
   }
+}
+
+/** The first places, as far as their pictures have one grid of tiles: their masks are of one size. */
+function oneGrid(rows: Reading['rows'] | undefined, places: readonly Place[]): readonly Place[] {
+  if (rows === undefined) return places;
+  const gridOf = ({ row }: Place): string => {
+    const { columns, rows: tileRows } = rows.pictureOf(row).grid;
+    return `${columns} × ${tileRows}`;
+  };
+  const other = places.findIndex((place) => gridOf(place) !== gridOf(places[0] as Place));
+  return other < 0 ? places : places.slice(0, other);
 }
 
 async function readMasks(logits: tf.Tensor3D, check: (data: Float32Array) => Promise<void>): Promise<MaskLogits[]> {

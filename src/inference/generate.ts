@@ -5,7 +5,7 @@ import type { EncodedImage } from '../features/image-features.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import type { Answer, GroundingModel, Vocabulary } from '../systems/system.js';
 import { DecodingSession, type Opening } from './decoding-session.js';
-import { type MaskLogits, withMasks, decisionOf, readNextToken, tokenOf } from './draw-masks.js';
+import { type MaskLogits, masksOfConversation, withMasks, decisionOf, readNextToken, tokenOf } from './draw-masks.js';
 import type { EncodeOptions } from './reply.js';
 
 interface GenerateOptions extends EncodeOptions {
@@ -56,7 +56,9 @@ export async function generate(
   } finally {
     session.dispose();
   }
-  return { ...written, decisions: await withMasks(network, image, written.decisions, options.signal) };
+  const ids = [...promptIds, ...written.ids];
+  const placed = written.decisions.map((decision) => ({ ...decision, at: promptIds.length + decision.index }));
+  return { ...written, decisions: await withMasks(network, image, placed, ids, options.signal) };
 }
 
 interface WriteAnswerOptions extends Omit<GenerateOptions, 'opening'> {
@@ -70,6 +72,7 @@ interface WrittenAnswer extends Omit<GeneratedAnswer, 'decisions'> {
 }
 
 type Decided = Omit<AskedDecision, 'mask'> & { readonly state: Float32Array };
+type Placed = Decided & { readonly at: number };
 
 /** @param unread the rest of the prompt, at least one token */
 export async function writeAnswer(
@@ -117,7 +120,14 @@ export async function ask(
   { inputIds, labels }: TokenizedConversation,
   { rejectThreshold, opening, signal }: Omit<GenerateOptions, 'maxTokens'> & { readonly rejectThreshold: number },
 ): Promise<AskedDecision[]> {
-  const decided: Decided[] = [];
+  const decided: Placed[] = [];
+  const ids = [...inputIds];
+  if (network.masksFrom === 'whole reading' && vocabulary.absent.length === 0) {
+    // There is nothing to decide, and the masks have a reading of their own.
+    const places = inputIds.flatMap((id, t) => (vocabulary.found.includes(id) && labels[t] !== IGNORE_LABEL ? [t] : []));
+    const masks = await masksOfConversation(network, image, inputIds, places, signal);
+    return masks.map((mask) => ({ answer: 'found', rejectProbability: 0, mask }));
+  }
   const begun = (await opening?.of(inputIds, signal)) ?? null;
   const session = new DecodingSession(network, image, begun);
   try {
@@ -133,11 +143,13 @@ export async function ask(
       const { rejectProbability } = readNextToken(logits, vocabulary);
       const isAbsent = vocabulary.absent.length > 0 && rejectProbability >= rejectThreshold;
       const answer = isAbsent ? 'absent' : 'found';
-      unread = [tokenOf(answer, decided.length, vocabulary)];
-      decided.push({ answer, rejectProbability, state });
+      const written = tokenOf(answer, decided.length, vocabulary);
+      unread = [written];
+      ids[t] = written;
+      decided.push({ answer, rejectProbability, state, at: t });
     }
   } finally {
     session.dispose();
   }
-  return withMasks(network, image, decided, signal);
+  return withMasks(network, image, decided, ids, signal);
 }

@@ -10,9 +10,10 @@ import { requireFinite } from '../checkpoints/not-finite.js';
 import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
+import { rowsAbout } from '../features/image-rows.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { statesAt } from '../networks/states-at.js';
-import type { GroundingModel, Reading, Vocabulary } from '../systems/system.js';
+import type { FeatureTensors, GroundingModel, Reading, Vocabulary } from '../systems/system.js';
 import { drawMasks, type MaskLogits, decisionOf, forcedDecision, readNextToken, tokenOf } from './draw-masks.js';
 import type { AskedDecision } from './generate.js';
 
@@ -51,15 +52,20 @@ export async function teacherForce(
 ): Promise<ForcedAnswer[]> {
   if (items.length === 0) return [];
   const conversations = items.map(({ conversation }) => conversation);
-  const rows = new MultimodalRows(padBatch(conversations, vocabulary.end), network.patches);
-  const places = rows.statesBefore([...vocabulary.found, ...vocabulary.absent], 'supervised');
   const images = items.map((item) => item.image);
+  const rows = rowsAbout(network, padBatch(conversations, vocabulary.pad), images);
+  const places = rows.statesBefore([...vocabulary.found, ...vocabulary.absent], 'supervised');
   const wanted = masks === 'every' ? places : places.filter(({ id }) => vocabulary.found.includes(id));
   const features = stackFeatures(network, images);
-  const compute = (): [tf.Tensor2D, tf.Tensor2D] => {
-    const first = network.read(rows, features, { keepCache: masks === 'every' });
-    const states = masks === 'every' ? statesOfSecondPass(network, vocabulary, first, places) : null;
+  const isWhole = network.masksFrom === 'whole reading';
+  // Without tokens that say "absent" every place reads as "found" already.
+  const isTwice = masks === 'every' && vocabulary.absent.length > 0;
+  if (isWhole && isTwice) throw new Error('teacherForce: masks of whole readings are drawn of the first pass');
+  const compute = (): [tf.Tensor2D, tf.Tensor2D | tf.Tensor3D] => {
+    const first = network.read(rows, features, { keepCache: isTwice });
+    const states = isTwice ? statesOfSecondPass(network, vocabulary, first, places) : null;
     const logits = network.logits(statesAt(first.hidden, places.map(positionOf)));
+    if (isWhole) return [logits, first.hidden];
     return [logits, states ?? statesAt(first.hidden, wanted.map(positionOf))];
   };
   const [logits, states] = tf.tidy(compute);
@@ -75,11 +81,9 @@ export async function teacherForce(
   try {
     await readFinite('the hidden states that make masks', states);
     decisions = decide(vocabulary, await readFinite('the logits of decisions', logits), places);
-    const hidden = tf.expandDims<tf.Tensor3D>(states, 0); // [n, D] → [1, n, D]
-    const grounded = wanted.map(({ row }, index) => ({ row, states: [index] }));
-    drawn = await drawMasks(network, { hidden, features }, grounded, images).finally(() => {
-      hidden.dispose();
-    });
+    drawn = isWhole
+      ? await drawMasks(network, { hidden: states as tf.Tensor3D, features, rows }, wanted.map(placeOf), images)
+      : await masksOfRows(network, states as tf.Tensor2D, features, wanted, images);
   } finally {
     tf.dispose([features, logits, states]);
   }
@@ -94,6 +98,22 @@ export async function teacherForce(
 }
 
 const positionOf = ({ position }: Place): number => position;
+const placeOf = ({ row, position }: Place) => ({ row, states: [position] });
+
+/** @param states [n, D] of the places */
+function masksOfRows(
+  network: GroundingModel,
+  states: tf.Tensor2D,
+  features: FeatureTensors,
+  places: readonly Place[],
+  images: readonly EncodedImage[],
+): Promise<MaskLogits[]> {
+  const hidden = tf.expandDims<tf.Tensor3D>(states, 0); // [n, D] → [1, n, D]
+  const grounded = places.map(({ row }, index) => ({ row, states: [index] }));
+  return drawMasks(network, { hidden, features }, grounded, images).finally(() => {
+    hidden.dispose();
+  });
+}
 
 /** @param logits [P, V] */
 function decide(vocabulary: Vocabulary, logits: Float32Array, places: readonly Place[]): ForcedDecision[] {

@@ -48,6 +48,8 @@ export interface Vocabulary {
   /** Ids that begin a text (null: none does) and end an answer. */
   readonly begin: number | null;
   readonly end: number;
+  /** Id that stands where a row is shorter than others; it is never read. */
+  readonly pad: number;
   /** Ids of added tokens, which the tokenizer has to share. */
   readonly ids: readonly TokenId[];
 }
@@ -156,6 +158,8 @@ export interface GroundingModel extends CompositeLayer {
   readonly config: unknown;
   /** Those of its system. */
   readonly parts: readonly Part[];
+  /** Names of the parts that its system's recipe trains. */
+  readonly trains: readonly string[];
   /** By the names of `System.pictures`. */
   readonly encoders: Readonly<Record<string, Encoder>>;
   /** File or folder of the weights, for errors; null where they were drawn. */
@@ -248,6 +252,11 @@ export interface System<C = unknown> extends SystemInfo {
   readonly config: ConfigSchema<C>;
   readonly parts: readonly Part[];
   readonly recipe: Recipe;
+  /**
+   * Rows of the decision tokens where training starts from a base: drawn anew ('drawn', the default), or those that the
+   * base's files were given ('given').
+   */
+  readonly startsTokens?: 'drawn' | 'given';
   vocabulary(config: C, words: ModelWords): Vocabulary;
   dialogue(config: C, words: ModelWords): Dialogue;
   /** Inputs of the frozen encoders, by name. */

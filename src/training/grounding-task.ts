@@ -11,15 +11,17 @@ import type { Lesson, MakeLessons, SampleOptions } from '../data/facts.js';
 import * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/atomic/pending-file.js';
 import { loadModelWeights, modelDirectoryFiles, type ModelMeta } from '../checkpoints/checkpoint-directory.js';
-import { stackFeatures } from '../features/image-features.js';
+import { stackFeatures, stackPrepared } from '../features/image-features.js';
+import { rowsAbout, rowsAboutInputs } from '../features/image-rows.js';
 import type { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import { FeatureStore, type FoundImage, missing, NOTHING_FOUND } from '../features/feature-store.js';
 import { imageKey } from '../features/image-key.js';
-import { MultimodalRows } from '../networks/multimodal-rows.js';
+import type { MultimodalRows, TokenBatch } from '../networks/multimodal-rows.js';
 import type { Gradients } from '../nn/loss-parts.js';
 import { variablesOf } from '../checkpoints/parts.js';
-import type { GroundingModel, MaskTargets, System, TrainingStep, Vocabulary } from '../systems/system.js';
+import type { FeatureTensors, Geometry, GroundingModel, MaskTargets, System } from '../systems/system.js';
+import type { TrainingStep, Vocabulary } from '../systems/system.js';
 import type { TextOptions } from './base/grounding-tokens.js';
 import type { SampleStream, TrainingTask } from './loop/training-task.js';
 
@@ -39,6 +41,8 @@ export interface GroundingTaskOptions extends TextOptions {
   readonly lessons: MakeLessons;
   /** Folder with the tokenizer's files, copied into checkpoints. */
   readonly tokenizerDir: string;
+  /** Names of the parts that train; default: those of the system's recipe. */
+  readonly trains?: readonly string[];
   readonly data: GroundingData;
   readonly meta: ModelMeta;
   /** Features of images, shared by runs with the same encoders; default: a store of its own. */
@@ -79,7 +83,7 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
   constructor(private readonly options: GroundingTaskOptions) {
     const { model, system } = options;
     this.network = model;
-    this.variables = variablesOf(model, system.recipe.trains);
+    this.variables = variablesOf(model, options.trains ?? system.recipe.trains);
     this.step = system.recipe.step(model, this.variables);
     this.sampleCount = epochLengthOf(options.data);
     this.features = options.features ?? new FeatureStore(imageKey);
@@ -111,6 +115,8 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
       at: async (position) => {
         let found: FoundImage = NOTHING_FOUND;
         const loaded = await loader.load(position, async (image) => {
+          // Encoders that train see every image anew.
+          if (system.recipe.trainsEncoders === true) return all;
           const wanted = image.kind === 'vqa' ? forText : all;
           found = await this.features.find(image.path, wanted);
           return missing(found, wanted);
@@ -137,10 +143,20 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
   }
 
   async forwardBackward(batch: readonly GroundingSample[], random: Random): Promise<Gradients> {
-    const { model, tokenizer, vocabulary } = this.options;
-    const conversations = batch.flatMap(({ conversations, ...sample }) =>
-      conversations.map((row) => ({ ...sample, ...row })),
+    const { model, system } = this.options;
+    const conversations = batch.flatMap(({ conversations, ...sample }, image) =>
+      conversations.map((row) => ({ ...sample, ...row, imageOf: image })),
     );
+    if (system.recipe.trainsEncoders === true) {
+      const images = batch.map(({ name, image }) => {
+        if (image === null) throw new Error(`GroundingTask: ${name} has no input for encoders that train`);
+        return image;
+      });
+      const features = stackPrepared(model, images);
+      const imageOf = conversations.map((each) => each.imageOf);
+      const rows = rowsAboutInputs(model, this.tokensOf(conversations), images, imageOf);
+      return this.stepOn(conversations, rows, features, imageOf.map((image) => images[image] as PreparedImage), random); // prettier-ignore
+    }
     const images = await this.features.encode(model, conversations);
     const encoders = Object.keys(model.encoders);
     conversations.forEach(({ name, masks }, i) => {
@@ -148,10 +164,25 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
       if (masks.masks.length === 0 || absent === undefined) return;
       throw new Error(`GroundingTask: masks are asked for in ${name}, which "${absent}" has not encoded`);
     });
-    const features = stackFeatures(model, images);
+    const rows = rowsAbout(model, this.tokensOf(conversations), images);
+    return this.stepOn(conversations, rows, stackFeatures(model, images), images, random);
+  }
+
+  private tokensOf(conversations: readonly GroundingConversation[]): TokenBatch {
+    const texts = conversations.map(({ tokenized }) => tokenized);
+    return padBatch(texts, this.options.tokenizer.padId);
+  }
+
+  /** @param features disposed @param images of the rows */
+  private async stepOn(
+    conversations: readonly GroundingConversation[],
+    rows: MultimodalRows,
+    features: FeatureTensors,
+    images: readonly Geometry[],
+    random: Random,
+  ): Promise<Gradients> {
+    const { vocabulary } = this.options;
     try {
-      const texts = conversations.map(({ tokenized }) => tokenized);
-      const rows = new MultimodalRows(padBatch(texts, tokenizer.padId), model.patches);
       const found = rows.statesBefore(vocabulary.found, 'supervised');
       const places = found.map(({ row, position }) => ({ row, states: [position] }));
       const targets = conversations.map(({ masks }, i) => {

@@ -14,6 +14,7 @@ import { FeatureStore } from '../features/feature-store.js';
 import { imageKey } from '../features/image-key.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { packagePath } from '../program.js';
+import type { ModelConfig } from '../systems/shared/model-config.js';
 import { type SynthOptions, writeSynthDataset } from '../synthetic/writer.js';
 import type { Experiment } from '../training/config/build-experiment.js';
 import type { ExperimentConfig } from '../training/config/experiment-config.js';
@@ -60,7 +61,8 @@ export async function ablate(options: AblateOptions): Promise<AblationTable[]> {
     onNote?.(`${run.config}, seed ${run.seed} (${done + 1} of ${runs.length})`);
     const config = configOf(run);
     // Runs share the features of equal encoders.
-    const encoders = JSON.stringify([config.start, config.model.clip, config.model.sam]);
+    const { clip, sam } = config.model as ModelConfig;
+    const encoders = JSON.stringify([config.start, clip, sam]);
     const features = stores.get(encoders) ?? new FeatureStore(imageKey);
     stores.set(encoders, features);
     return trainRun(run, config, join(out, 'runs', `${run.config}-seed${run.seed}`), features, options, engine);

@@ -10,6 +10,7 @@ import { judgeOverfit, OVERFIT_OVERRIDES, withinSamples } from '../training/loop
 import { readRunLog, type TrainingEnd } from '../training/watching/run-log.js';
 import type { TrainingCalls } from '../training/watching/training-observer.js';
 import { packagedPath } from '../program.js';
+import { trainsOnSets } from '../training/trainable.js';
 import type { Dataset } from './dataset.js';
 import { onEngine } from './engine.js';
 import { withExperiment } from './experiment.js';
@@ -98,7 +99,7 @@ async function trainOn(options: TrainOptions, communicator: Communicator, engine
     overfit === undefined ? read.training : withinSamples(read.training, overfit.samples, communicator.size);
   const config = { ...read, training };
   return withExperiment(config, sourceName(source), async (experiment) => {
-    if (featureCache !== undefined && config.stage !== 'gsva') {
+    if (featureCache !== undefined && !trainsOnSets(config.stage)) {
       throw new UserError(
         `--feature-cache keeps features of frozen encoders, but the stage ${config.stage} trains them or draws its ` +
           'images; leave the option out.',

@@ -1,4 +1,5 @@
 /** The runs of an ablation with a stub in place of training: what is done, what is kept, what is refused. */
+import type { ModelConfig } from '../../src/systems/shared/model-config.js';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -133,9 +134,10 @@ describe('rows', () => {
       expect(variant).toEqual(isVariant ? VARIANTS[name as (typeof VARIANT_NAMES)[number]] : VARIANTS.gsva);
       const targets = Number(/^targets-(\d)$/.exec(name)?.[1] ?? 5);
       expect(data).toEqual({ ...base.data, expressionsPerSample: targets });
+      const { sam } = base.model as ModelConfig;
       expect(model).toEqual(
         name === 'small-sam'
-          ? { ...base.model, sam: { ...base.model.sam, depth: 2, globalAttnIndexes: [1] } }
+          ? { ...base.model, sam: { ...sam, depth: 2, globalAttnIndexes: [1] } }
           : base.model,
       );
     }

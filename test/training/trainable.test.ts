@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import { partOf, watchedPartOf } from '../../src/checkpoints/parts.js';
 import { LLAVA_SAM_PARTS } from '../../src/systems/shared/llava-sam-parts.js';
-import { type Stage, STAGES, TRAINABLE, trainableVariables } from '../../src/training/trainable.js';
+import { type Stage, STAGES, trainableVariables, trainsIn } from '../../src/training/trainable.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { readSafetensors } from '../../src/io/safetensors/safetensors.js';
 import { PUBLISHED_PREFIX } from '../../src/checkpoints/weights.js';
@@ -63,7 +63,7 @@ describe('trainableVariables', () => {
     const gsva = smallModel(1);
     const all = [...gsva.namedParameters().keys()];
     const parts = new Set(all.map((name) => partOf(LLAVA_SAM_PARTS, name)));
-    for (const part of Object.values(TRAINABLE).flat()) expect(parts).toContain(part);
+    for (const part of STAGES.flatMap((stage) => trainsIn(stage, gsva))) expect(parts).toContain(part);
     for (const { name } of LLAVA_SAM_PARTS) expect(parts).toContain(name);
     gsva.dispose();
   });
@@ -86,6 +86,7 @@ describe('watchedPartOf', () => {
     const parts = new Set(STAGES.flatMap((stage) => namesOf(gsva, stage).map(watched)));
     expect([...parts].sort()).toEqual(
       [
+        'prompt_encoder_fixed',
         ...['embed_tokens', 'image_encoder', 'language_model', 'lm_head', 'lora_q_proj', 'lora_v_proj', 'mask_decoder'],
         ...['projector', 'prompt_encoder', 'psi', 'vision_tower'],
       ].sort(),

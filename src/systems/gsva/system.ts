@@ -52,6 +52,7 @@ export function gsvaVocabulary({ tokens, llm }: ModelConfig, { reject, minimumPi
     size: llm.vocabSize,
     begin: tokens.bos,
     end: tokens.eos,
+    pad: tokens.eos,
     ids,
   };
 }

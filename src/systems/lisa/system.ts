@@ -38,6 +38,7 @@ export function lisaVocabulary({ seg, imPatch, imStart, imEnd, bos, eos }: Ids, 
     size,
     begin: bos,
     end: eos,
+    pad: eos,
     ids: [
       { token: SEG_TOKEN, id: seg, key: 'tokens.seg' },
       ...(imPatch === undefined ? [] : [{ token: IMAGE_PATCH_TOKEN, id: imPatch, key: 'tokens.im_patch' }]),

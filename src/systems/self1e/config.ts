@@ -60,11 +60,18 @@ export const SELF1E_SCHEMA = object({ ...EDITOR_KEY, system: oneOf(['self1e']), 
     ...{ tokens: camelKeys(tokens), loss, tiles },
   }));
 
+/** Some of the sizes: what a run changes of its start model. */
+export const PARTIAL_SELF1E = object({
+  system: text().describe('The system that the model is of'),
+  ...{ vision: INTERN_VIT.partial(), llm: LLM.partial(), refill: REFILL.partial(), lora: SELF1E_LORA.partial() },
+  ...{ tokens: TOKENS.partial(), loss: LOSS.partial(), tiles: TILES.partial() },
+}).partial();
+
 export type Self1eConfig = Read<typeof SELF1E_SCHEMA>;
 
-/** @param source path of config.json, for errors @throws UserError naming the key */
-export function readSelf1eConfig(json: unknown, source: string): Self1eConfig {
-  return readAs(SELF1E_SCHEMA, json, source);
+/** @param source path of config.json, for errors @param at where it stands in the file @throws UserError naming the key */
+export function readSelf1eConfig(json: unknown, source: string, at: readonly string[] = []): Self1eConfig {
+  return readAs(SELF1E_SCHEMA, json, source, at);
 }
 
 /** JSON with the key names of the file. */

@@ -25,7 +25,7 @@ import type { FeatureTensors, Geometry, Grounding, GroundingModel, Place, ReadOp
 import { scoreBias } from './attention-bias.js';
 import { BlockProjector } from './block-projector.js';
 import { type Self1eConfig, visionTokens } from './config.js';
-import { SELF1E_PARTS } from './parts.js';
+import { SELF1E_PARTS, SELF1E_TRAINS } from './parts.js';
 import { type PictureFeatures, Refill } from './refill.js';
 import { joinTiles, tilesOf } from './tiles.js';
 
@@ -35,6 +35,7 @@ export type WholeReading = Pick<CachedReading, 'hidden' | 'features'> & { readon
 export class Self1e extends CompositeLayer implements GroundingModel {
   static readonly className = 'Self1e';
   readonly parts = SELF1E_PARTS;
+  readonly trains = SELF1E_TRAINS;
   readonly masksFrom = 'whole reading';
   readonly encoders: { readonly vit: InternVit };
   readonly projector: BlockProjector;

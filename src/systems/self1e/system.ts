@@ -22,7 +22,8 @@ export const system: System<Self1eConfig> = {
   },
   can: { rejects: false, boxes: false, regions: false },
   evaluation: { ignored: 'excluded', masks: 'one-pass' },
-  config: { parse: readSelf1eConfig, toJson: self1eConfigToJson },
+  config: { parse: (json, source) => readSelf1eConfig(json, source), toJson: self1eConfigToJson },
+  startsTokens: 'given',
   parts: SELF1E_PARTS,
   recipe: SELF1E_RECIPE,
   vocabulary: self1eVocabulary,
@@ -44,6 +45,7 @@ function self1eVocabulary({ tokens, llm }: Self1eConfig): Vocabulary {
     size: llm.vocabSize,
     begin: null,
     end,
+    pad: tokens.pad,
     ids: [
       { token: SEG_TOKEN, id: seg, key: 'tokens.seg' },
       ...(segt === undefined ? [] : [{ token: UNUSED_TOKEN, id: segt, key: 'tokens.segt' }]),

@@ -25,7 +25,7 @@ import { resizeMasks } from '../../nn/bilinear.js';
 import { statesAt } from '../../networks/states-at.js';
 import type { FeatureTensors, Geometry, Grounding, GroundingModel, Place, Reading, ReadOptions } from '../system.js';
 import { type CachedReading, decoderReading } from './cached-reading.js';
-import { LLAVA_SAM_PARTS } from './llava-sam-parts.js';
+import { GROUNDING_TRAINS, LLAVA_SAM_PARTS } from './llava-sam-parts.js';
 import { MaskPrompt } from './mask-prompt.js';
 
 export class LlavaSam extends CompositeLayer implements GroundingModel {
@@ -43,6 +43,7 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
   readonly promptEncoder: PromptEncoder;
   /** F_mask */
   readonly maskDecoder: MaskDecoder;
+  readonly trains = GROUNDING_TRAINS;
   readonly masksFrom = 'states';
   weightsFile: string | null = null;
 

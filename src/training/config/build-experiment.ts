@@ -35,6 +35,7 @@ import type { ExperimentConfig } from './experiment-config.js';
 import { type GroundingData, GroundingTask } from '../grounding-task.js';
 import { ScenePool } from '../base/base-task.js';
 import type { TrainingTask } from '../loop/training-task.js';
+import { isGrounding, trainsIn, trainsOnSets } from '../trainable.js';
 
 export interface Experiment {
   readonly system: System;
@@ -50,7 +51,7 @@ export interface Experiment {
 export type Validate = (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
 
 /** Weights with a row for every token. */
-const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
+const VOCABULARY = /^(?:language_model\.)?(model\.embed_tokens|lm_head)\.weight$/;
 
 /**
  * Builds the model and sets its start weights. With a start model, LoRA and ψ may be missing there; a GSVA run redraws
@@ -71,7 +72,8 @@ export async function buildExperiment(written: ExperimentConfig, source: string)
     network.randomize(random);
     if (start === null) balanceResiduals(network, config);
     if (start !== null) ({ rounded } = loadModelWeights(start, network, startOptions(network, stage)));
-    if (start !== null && stage === 'gsva' && isBase(start))
+    const isDrawn = system.startsTokens !== 'given';
+    if (start !== null && isGrounding(stage) && isDrawn && isBase(start))
       redrawTokens(network, newIds(system, config, start), random);
   } catch (error) {
     network.dispose();
@@ -141,10 +143,10 @@ export function groundingTask(
 ): GroundingTask {
   const { system, config, network, tokenizer, meta } = experiment;
   const dialogue = system.dialogue(config.model, config);
-  const { conversation, maxLength, recompute } = config;
+  const { conversation, maxLength, recompute, stage } = config;
   return new GroundingTask({
     ...{ system, model: network, tokenizer, tokenizerDir: config.tokenizer, meta },
-    ...{ data, conversation, maxLength, recompute },
+    ...{ data, conversation, maxLength, recompute, trains: trainsIn(stage, network) },
     vocabulary: system.vocabulary(config.model, config),
     lessons: (facts, random) => dialogue.lessons(facts, random),
     ...(features === null ? {} : { features }),
@@ -178,7 +180,7 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
   if (stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: itemsPerScene });
   const text = { ...shared, tokenizer, conversation, maxLength };
   if (stage === 'base-caption') return new BaseCaptionTask(text);
-  if (stage === 'gsva') throw new Error('baseTask: GSVA does not train on scenes');
+  if (trainsOnSets(stage)) throw new Error(`baseTask: the stage ${stage} does not train on scenes`);
   const dialogue = system.dialogue(config.model, config);
   const words = { decisionIds: decisionIds(system, config), lessons: dialogue.lessons.bind(dialogue) };
   return new BaseGroundingTask({ ...text, ...words, stage, itemsPerScene, forms });
@@ -192,8 +194,8 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
 function balanceResiduals(network: GroundingModel, { model }: ExperimentConfig): void {
   const branch = 1 / Math.sqrt(2 * model.llm.numHiddenLayers);
   const scaleOf = (name: string): number => {
-    const isBranch = /^model\.layers\.\d+\.(self_attn\.o_proj|mlp\.down_proj)\.weight$/.test(name);
-    return name === 'model.embed_tokens.weight' ? 1 / EMBEDDING_DEVIATION : isBranch ? branch : 1;
+    const isBranch = /^(?:language_model\.)?model\.layers\.\d+\.(self_attn\.o_proj|mlp\.down_proj)\.weight$/.test(name);
+    return /^(?:language_model\.)?model\.embed_tokens\.weight$/.test(name) ? 1 / EMBEDDING_DEVIATION : isBranch ? branch : 1;
   };
   for (const [name, { variable }] of network.namedParameters()) {
     const scale = scaleOf(name);
@@ -216,7 +218,9 @@ function decisionIds(system: System, config: ExperimentConfig): readonly number[
 
 /** Ids that the start model has not learned: LLaVA has the tokens around the image, under the same ids in one system. */
 function newIds(system: System, config: ExperimentConfig, start: string): readonly number[] {
-  if (configOf(openModelDirectory(start)).system === config.model.system) return decisionIds(system, config);
+  const { json } = openModelDirectory(start);
+  const own = (json as { readonly system?: string }).system ?? 'gsva';
+  if (own === config.model.system) return decisionIds(system, config);
   return system.vocabulary(config.model, config).ids.map(({ id }) => id);
 }
 

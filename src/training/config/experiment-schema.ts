@@ -1,10 +1,10 @@
 /** A training run's configuration file (JSON5, see configs/), all that it extends put together. */
-import { PARTIAL_MODEL_SCHEMA } from '../../systems/shared/model-config.js';
+import { PARTIAL_SIZES } from '../../systems/model-configs.js';
 import { VARIANT_SCHEMA } from '../../systems/shared/variant-schema.js';
 import { CONVERSATION_STYLES } from '../../data/text/conversation.js';
 import { alsoCheck, integer, number, object, oneOf, type Read, text } from '../../schema.js';
 import { SYSTEM_NAMES } from '../../systems/index.js';
-import { type Stage, STAGES } from '../trainable.js';
+import { isGrounding, type Stage, STAGES } from '../trainable.js';
 import { DATA_SCHEMA } from './data-config.js';
 import { FROZEN_WEIGHTS, type FrozenWeights } from './frozen-weights.js';
 import { TRAINING_SCHEMA } from './training-config.js';
@@ -19,8 +19,8 @@ export const EXPERIMENT_SCHEMA = object({
   system: oneOf(SYSTEM_NAMES)
     .describe("The system that is trained; by default the start model's, else gsva")
     .optional(),
-  model: PARTIAL_MODEL_SCHEMA.describe('Sizes: all of them, or what differs from the start model').optional(),
-  plannedModel: PARTIAL_MODEL_SCHEMA.describe('Sizes to plan with while the folder "start" is absent').optional(),
+  model: PARTIAL_SIZES.describe('Sizes: all of them, or what differs from the start model').optional(),
+  plannedModel: PARTIAL_SIZES.describe('Sizes to plan with while the folder "start" is absent').optional(),
   start: text().describe('Model folder whose weights are the start; without it weights are random').optional(),
   tokenizer: text().describe("Folder with the tokenizer's files; by default the start model's").optional(),
   conversation: oneOf(CONVERSATION_STYLES).describe("Form of conversation; by default the start model's").optional(),
@@ -39,7 +39,7 @@ export const EXPERIMENT_SCHEMA = object({
   training: TRAINING_SCHEMA,
 }).superRefine(
   alsoCheck(({ stage, frozenWeights }: { stage: Stage; frozenWeights: FrozenWeights }, refuse) => {
-    if (frozenWeights === 'f32' || stage === 'gsva') return;
+    if (frozenWeights === 'f32' || isGrounding(stage)) return;
     refuse('frozenWeights', `"f32" in the stage "${stage}": what it leaves out trains in other stages of the base`);
   }),
 );

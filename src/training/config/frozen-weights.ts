@@ -7,7 +7,7 @@ import { PackedMatrix, widened } from '../../engine/packed-matrix.js';
 import { SMALLEST_PACKED } from '../../checkpoints/precision.js';
 import type { PackedParameter } from '../../nn/composite-layer.js';
 import type { PartedLayer } from '../../checkpoints/parts.js';
-import { isTrainable, type Stage } from '../trainable.js';
+import { isTrainable, type Stage, type Trained } from '../trainable.js';
 
 /** 'f32', or 'bf16': matrices of linear layers and embeddings in 16 bits, rounded to BF16 unless stored so. */
 export const FROZEN_WEIGHTS = ['f32', 'bf16'] as const;
@@ -15,13 +15,13 @@ export type FrozenWeights = (typeof FROZEN_WEIGHTS)[number];
 
 /** To be called before the model's `build`. @param smallest numbers of a matrix that counts as large */
 export function holdFrozenWeights(
-  network: PartedLayer,
+  network: PartedLayer & Trained,
   stage: Stage,
   frozen: FrozenWeights,
   smallest = SMALLEST_PACKED,
 ): void {
   if (frozen === 'bf16')
-    network.packWeights((name, size) => size >= smallest && !isTrainable(network.parts, name, stage));
+    network.packWeights((name, size) => size >= smallest && !isTrainable(network, name, stage));
 }
 
 /** Multiplies a matrix in 16 bits by a number, rounding to BF16. */

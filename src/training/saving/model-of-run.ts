@@ -1,11 +1,9 @@
 /** Model that a run trains: as configured, or the start model's with the configuration's replacements. */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { modelConfigToJson, parseModelConfig, SECTION_NAMES } from '../../systems/shared/model-config.js';
-import type { ModelConfig } from '../../systems/shared/model-config.js';
+import { configForm, type ModelSizes } from '../../systems/model-configs.js';
 import { openModelDirectory } from '../../checkpoints/checkpoint-directory.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../../data/text/conversation.js';
-import { configOf } from '../../systems/shared/model-config.js';
 import { readJson } from '../../io/json/json-file.js';
 import { packagedPath } from '../../program.js';
 import { object, oneOf, readAs, text } from '../../schema.js';
@@ -15,7 +13,7 @@ import type { ExperimentFile } from '../config/experiment-schema.js';
 import { merged } from '../config/config-overrides.js';
 
 export interface ModelOfRun {
-  readonly model: ModelConfig;
+  readonly model: ModelSizes;
   /** Folder with the tokenizer's files. */
   readonly tokenizer: string;
   readonly conversation: ConversationStyle;
@@ -35,12 +33,13 @@ const WITHOUT_START = object({ tokenizer: text(), conversation: CONVERSATION }).
 export function readModelOfRun(file: ExperimentFile, path: string, start: string | null, forPlan: boolean): ModelOfRun {
   const { plannedModel, variant = GSVA_VARIANT, knows = null } = file;
   const written = withSystem(file, start);
-  const isWhole = SECTION_NAMES.every((section) => written[section] !== undefined);
+  const form = configForm(written.system, path);
+  const isWhole = form.sections.every((section) => (written as Json)[section] !== undefined);
   const isComplete = isWhole && file.tokenizer !== undefined && file.conversation !== undefined;
   // Read whether it is needed or not, so that a mistake in it is found at once.
   const planned = plannedModel === undefined ? null : modelWith(plannedModel, written, path);
   if (start === null || isComplete) {
-    const model = parseModelConfig(file.model === undefined ? undefined : written, path, ['model']);
+    const model = form.parse(file.model === undefined ? undefined : written, path, ['model']);
     const { tokenizer, conversation } = readAs(WITHOUT_START, file, path);
     return { model, tokenizer: packagedPath(tokenizer), conversation, variant, knows };
   }
@@ -51,8 +50,9 @@ export function readModelOfRun(file: ExperimentFile, path: string, start: string
   }
   const opened = openModelDirectory(start);
   const { meta } = opened;
+  const own = configForm(systemOf(start), join(start, 'config.json'));
   return {
-    model: modelWith(isWhole ? {} : modelConfigToJson(configOf(opened)), written, path),
+    model: modelWith(isWhole ? {} : own.toJson(own.ofFolder(opened)), written, path),
     tokenizer,
     conversation:
       file.conversation ?? readAs(CONVERSATION, meta.conversation, join(start, 'meta.json'), ['conversation']),
@@ -74,8 +74,9 @@ function systemOf(dir: string): string | undefined {
   return (readJson(path, "the model's sizes") as { readonly system?: string } | null)?.system;
 }
 
-function modelWith(sizes: object, written: object, path: string): ModelConfig {
-  return parseModelConfig(merged(sizes as Json, written as Json), path, ['model']);
+function modelWith(sizes: object, written: { readonly system?: string | undefined }, path: string): ModelSizes {
+  const all = merged(sizes as Json, written as Json);
+  return configForm(all['system'] as string | undefined, path).parse(all, path, ['model']);
 }
 
 type Json = Record<string, unknown>;

@@ -9,7 +9,7 @@ import { ADDED_ROWS, CLIP_L14, SAM_VIT_H } from '../../../src/systems/catalogue/
 import { BACKBONES, PACKAGED_MODELS, RELEASED_MODELS } from '../../../src/systems/catalogue/released-models.js';
 import { readPlanSource } from '../../../src/benchmark/plan-source.js';
 import { expectedFigures, TABLES } from '../../../src/evaluation/report/published-figures.js';
-import { LLAVA_SAM_PARTS } from '../../../src/systems/shared/llava-sam-parts.js';
+import { GROUNDING_TRAINS, LLAVA_SAM_PARTS } from '../../../src/systems/shared/llava-sam-parts.js';
 import { isTrainable } from '../../../src/training/trainable.js';
 
 /** Numbers of the model that configs/paper describes, by parameter name. */
@@ -48,7 +48,7 @@ describe.each(BACKBONES)('$name', (backbone) => {
       backbone.loraRank,
     ]);
     expect(sum(numbers, () => true)).toBe(backbone.numbers.all);
-    expect(sum(numbers, (name) => isTrainable(LLAVA_SAM_PARTS, name, 'gsva'))).toBe(backbone.numbers.trained);
+    expect(sum(numbers, (name) => isTrainable({ parts: LLAVA_SAM_PARTS, trains: GROUNDING_TRAINS }, name, 'gsva'))).toBe(backbone.numbers.trained);
   });
 
   test('LLaVA, LLaMA, CLIP and SAM have the numbers that the architecture has', () => {

@@ -1,4 +1,5 @@
 /** From configuration to model and task: the shipped configurations, start weights, the rows of [SEG] and [REJ]. */
+import type { ModelConfig } from '../../../src/systems/shared/model-config.js';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -67,7 +68,7 @@ describe.each(CONFIGS)('configs/%s', (name) => {
       tokenizer,
       meta,
     } = await withoutDraws(() => buildExperiment(readExperimentConfig(file, overrides), file));
-    const { tokens, llm } = config.model;
+    const { tokens, llm } = config.model as ModelConfig;
     const ids = ['[SEG]', '[REJ]', '<im_start>', '<im_end>'].map((token) => tokenizer.tokenId(token));
     expect(ids).toEqual([tokens.seg, tokens.rej, tokens.imStart, tokens.imEnd]);
     expect([tokenizer.bosId, tokenizer.eosId, tokenizer.padId]).toEqual([tokens.bos, tokens.eos, tokens.pad]);

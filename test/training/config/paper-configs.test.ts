@@ -1,4 +1,5 @@
 /** configs/paper against the paper's Table 7 and appendices B, C and E, typed in here once more; and what they would train. */
+import type { ModelConfig } from '../../../src/systems/shared/model-config.js';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -75,8 +76,9 @@ describe.each(CASES)('%s, %s', (modelName, stageName) => {
     });
     expect(config.model.lora).toEqual({ r: model.rank, alpha: 16, dropout: 0.05, targets: ['q_proj', 'v_proj'] });
     expect(config.model.loss).toEqual({ ce: 1, bce: 2, dice: 0.5 });
-    expect(config.model.sam).toMatchObject({ imageSize: 1024, embedDim: 1280, depth: 32, promptEmbedDim: 256 });
-    expect(config.model.clip).toMatchObject({ imageSize: 224, hiddenSize: 1024, numHiddenLayers: 24, selectLayer: -2 });
+    const { sam, clip } = config.model as ModelConfig;
+    expect(sam).toMatchObject({ imageSize: 1024, embedDim: 1280, depth: 32, promptEmbedDim: 256 });
+    expect(clip).toMatchObject({ imageSize: 224, hiddenSize: 1024, numHiddenLayers: 24, selectLayer: -2 });
     expect([config.conversation, config.variant, config.stage]).toEqual([model.style, GSVA_VARIANT, 'gsva']);
     expect(config.maxLength).toBe(1024 - 255);
   });
@@ -125,7 +127,7 @@ test.each(Object.entries(MODELS))(
   '%s: as many numbers are trained as its sizes say',
   async (name, { rank, width, layers }) => {
     await startDryRun('fused');
-    const gsva = new LlavaSam(read(`${name}-pretrain`).model);
+    const gsva = new LlavaSam(read(`${name}-pretrain`).model as ModelConfig);
     try {
       gsva.build();
       const sizes = new Map<string, number>();
