@@ -2,7 +2,7 @@
  * Replies of a run in a file, for going on where it was interrupted: a line that says which run it is, then a line for
  * each question, in order, on disk before the next one is asked. What a crash cut off at the end is left out.
  */
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, UserError } from '../../errors.js';
 import { readTextLines, type TextLine } from '../../io/text-lines.js';
@@ -32,6 +32,9 @@ export type AnswerHeader = Omit<Read<typeof HEADER>, 'kind' | 'version'>;
 const ANSWER = object({ id: text(), reply: text() });
 
 export class AnswerWriter {
+  /** Nothing but a header is in the file, and this writer has begun it. */
+  private isBare = false;
+
   private constructor(
     private readonly path: string,
     private file: number | null,
@@ -48,6 +51,7 @@ export class AnswerWriter {
       mkdirSync(dirname(path), { recursive: true });
       const writer = new AnswerWriter(path, openSync(path, 'wx'));
       writer.append({ kind: KIND, version: 1, ...header });
+      writer.isBare = true;
       return writer;
     });
   }
@@ -75,12 +79,15 @@ export class AnswerWriter {
     explained(this.path, () => {
       this.append({ id, reply });
     });
+    this.isBare = false;
   }
 
-  /** A second call does nothing. */
+  /** A file that this writer has begun, and that holds no reply, is removed. A second call does nothing. */
   close(): void {
-    if (this.file !== null) closeSync(this.file);
+    if (this.file === null) return;
+    closeSync(this.file);
     this.file = null;
+    if (this.isBare) explained(this.path, () => unlinkSync(this.path));
   }
 
   private append(line: object): void {
