@@ -49,6 +49,7 @@ function causalBias(
 }
 
 function biasOf(visible: Uint8Array, batch: number, time: number): tf.Tensor4D {
-  const bias = Float32Array.from(visible, (sees) => (sees === 1 ? 0 : HIDDEN));
+  const bias = new Float32Array(visible.length);
+  for (let i = 0; i < visible.length; i++) if (visible[i] === 0) bias[i] = HIDDEN;
   return tf.tensor4d(bias, [batch, 1, time, time]);
 }

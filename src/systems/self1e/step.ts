@@ -134,12 +134,16 @@ class Pass {
     const embeddings = model.embed(rows, front.tokens);
     const layers = decoder.layers.map((_, layer) => this.segments.of(`layer ${layer}`));
     const differentiateStack = options.recompute === false ? stackOnTape : stackRecomputed;
-    const byEmbeddings = differentiateStack(decoder.stack(context), embeddings, after, layers, found);
-    const embed = (): tf.Tensor => model.embed(rows, front.tokens);
-    const embedVariables = this.segments.of('embed_tokens');
-    const { inputs } = differentiate(embed, [front.tokens], embedVariables, found, byEmbeddings);
-    byFront.addTokens(inputs[0] as tf.Tensor4D);
-    return byFront.sums();
+    try {
+      const byEmbeddings = differentiateStack(decoder.stack(context), embeddings, after, layers, found);
+      const embed = (): tf.Tensor => model.embed(rows, front.tokens);
+      const embedVariables = this.segments.of('embed_tokens');
+      const { inputs } = differentiate(embed, [front.tokens], embedVariables, found, byEmbeddings);
+      byFront.addTokens(inputs[0] as tf.Tensor4D);
+      return byFront.sums();
+    } finally {
+      byFront.dispose();
+    }
   }
 
   /** Masks, then words. @returns the gradient by the last layer's output [B, T, D] */
@@ -197,7 +201,7 @@ class Pass {
   }
 }
 
-/** Sums of the gradients by V1 and HQ, whose tiles several conversations share. */
+/** Sums of the gradients by V1 and HQ, whose tiles several conversations share; they outlive the tape of the layers. */
 class FrontGradients {
   private readonly tokens: tf.Tensor4D[] = [];
   private readonly fine: tf.Tensor4D[] = [];
@@ -206,11 +210,11 @@ class FrontGradients {
 
   /** @param firstTile of some tiles; by default `gradient` is of all */
   addTokens(gradient: tf.Tensor4D, firstTile = 0): void {
-    this.tokens.push(amongAll(gradient, firstTile, this.front.tokens.shape[0]));
+    this.tokens.push(tf.keep(amongAll(gradient, firstTile, this.front.tokens.shape[0])));
   }
 
   addFine(gradient: tf.Tensor4D, firstTile: number): void {
-    this.fine.push(amongAll(gradient, firstTile, this.front.tokens.shape[0]));
+    this.fine.push(tf.keep(amongAll(gradient, firstTile, this.front.tokens.shape[0])));
   }
 
   sums(): Front {
@@ -219,6 +223,10 @@ class FrontGradients {
       tokens: tf.addN(this.tokens),
       fine: fine === null ? null : this.fine.length === 0 ? tf.zerosLike(fine) : tf.addN(this.fine),
     };
+  }
+
+  dispose(): void {
+    tf.dispose([this.tokens, this.fine]);
   }
 }
 
