@@ -1,9 +1,9 @@
 /** How much memory a question takes, by how the weights are kept, before there are any weights. */
-import type { ModelConfig } from '../systems/shared/model-config.js';
 import type { DryRunKind } from '../engine/dry-run.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { packedBytes, SMALLEST_PACKED } from '../checkpoints/precision.js';
+import type { GroundingModel } from '../systems/system.js';
 import { USUAL_WORKLOAD } from './bench-config.js';
+import type { SystemSizes } from './plan-source.js';
 import {
   counted,
   FLOAT_BYTES,
@@ -35,7 +35,7 @@ export interface InferenceCount {
  * Counts what one question takes (some seconds for 7B). Changes TensorFlow.js's backend: nothing can be computed
  * afterwards until an engine is started again.
  */
-export async function countInference(model: ModelConfig): Promise<InferenceCount> {
+export async function countInference(model: SystemSizes): Promise<InferenceCount> {
   const [fused, formulas] = [await dryRun('fused', model, Infinity), await dryRun('formulas', model, Infinity)];
   const packed = await dryRun('fused', model, SMALLEST_PACKED);
   const packedFormulas = await dryRun('formulas', model, SMALLEST_PACKED);
@@ -59,14 +59,14 @@ export function inferencePeak(count: InferenceCount, engine: PlannedEngine, prec
 /** @param smallest numbers of a matrix from which on it is kept in 16 bits */
 function dryRun(
   kind: DryRunKind,
-  model: ModelConfig,
+  model: SystemSizes,
   smallest: number,
 ): Promise<Pick<InferenceCount, 'parameters' | 'packedWeights'> & { readonly peak: number }> {
-  const pack = (gsva: LlavaSam): void => {
-    gsva.packWeights((_, size) => size >= smallest);
+  const pack = (network: GroundingModel): void => {
+    network.packWeights((_, size) => size >= smallest);
   };
   return counted(kind, { model, workload: USUAL_WORKLOAD }, pack, async (bench, peakOf) => {
-    const parameters = weightSizes(bench.gsva).reduce((sum, [, numbers]) => sum + numbers, 0);
-    return { parameters, packedWeights: packedBytes(bench.gsva), peak: await questionPeak(bench, peakOf) };
+    const parameters = weightSizes(bench.network).reduce((sum, [, numbers]) => sum + numbers, 0);
+    return { parameters, packedWeights: packedBytes(bench.network), peak: await questionPeak(bench, peakOf) };
   });
 }

@@ -5,21 +5,21 @@
  * so the bytes in tensors are not estimated: they are counted. What a process takes in addition was measured per engine
  * and is added (docs/plan.md).
  */
-import { type DryRunKind, type PeakCounter, startDryRun } from '../engine/dry-run.js';
+import { countFlops, type DryRunKind, type PeakCounter, startDryRun } from '../engine/dry-run.js';
 import type { EngineName } from '../engine/engine.js';
 import * as tf from '../engine/tf.js';
-import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { packedBytes } from '../checkpoints/precision.js';
 import { Random } from '../random.js';
+import { holdFrozenWeights } from '../training/config/frozen-weights.js';
 import { baseTask } from '../training/config/build-experiment.js';
 import { startVocabulary } from '../training/config/experiment-data.js';
-import { holdFrozenWeights } from '../training/config/frozen-weights.js';
 import { MOST_FEATURE_BYTES } from '../features/feature-store.js';
-import { type Stage, trainableVariables } from '../training/trainable.js';
-import type { BenchConfig } from './bench-config.js';
-import { BenchParts } from './bench-parts.js';
-import type { PlanSource } from './plan-source.js';
+import { type Stage, trainableVariables, trainsIn, trainsOnSets } from '../training/trainable.js';
+import type { Workload } from './bench-config.js';
+import { ModelWork } from './model-work.js';
+import type { PlanSource, SystemSizes } from './plan-source.js';
 import { systemNamed } from '../systems/index.js';
+import type { GroundingModel } from '../systems/system.js';
 
 /** Parameters of one part of the model. */
 export interface PartSize {
@@ -63,6 +63,8 @@ export interface MemoryPlan {
   readonly featuresPerImage: number;
   /** Most of them that are kept, of all images. */
   readonly keptFeatures: number;
+  /** Additions and multiplications of the matrix products of one evaluated image: encoders, language model, masks. */
+  readonly questionFlops: number;
   readonly engines: readonly EnginePlan[];
 }
 
@@ -106,23 +108,24 @@ export function processBytes(
 /** Changes TensorFlow.js's backend: nothing can be computed afterwards until an engine is started again. */
 export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
   const { stage, kind, experiment } = source;
-  const pack = (gsva: LlavaSam): void => {
-    holdFrozenWeights(gsva, stage, source.frozenWeights);
+  const pack = (network: GroundingModel): void => {
+    holdFrozenWeights(network, stage, source.frozenWeights);
   };
   const dryRun = (engine: DryRunKind) =>
     counted(engine, source, pack, async (bench, peakOf) => ({
-      ...{ parts: partSizes(bench.gsva, stage), featuresPerImage: bench.featureBytes },
-      ...{ packedWeights: packedBytes(bench.gsva), inference: await questionPeak(bench, peakOf) },
+      ...{ parts: partSizes(bench.network, stage), featuresPerImage: bench.featureBytes },
+      ...{ packedWeights: packedBytes(bench.network), inference: await questionPeak(bench, peakOf) },
       training: await trainingPeak(engine, peakOf, bench, source),
+      questionFlops: await countFlops(() => bench.evaluatedImage()),
     }));
   const peaks = { fused: await dryRun('fused'), formulas: await dryRun('formulas') };
-  const { parts, featuresPerImage, packedWeights } = peaks.fused;
+  const { parts, featuresPerImage, packedWeights, questionFlops } = peaks.fused;
   const parameters = parts.reduce((sum, part) => sum + part.parameters, 0);
   const trainable = parts.reduce((sum, part) => sum + part.trainable, 0);
   // What is packed takes half of what it took.
   const weights = FLOAT_BYTES * parameters - packedWeights;
   // Training on images keeps them; a benchmark repeats one batch, and the base's stages train their encoders.
-  const keepsFeatures = kind !== 'benchmark' && experiment?.data.kind !== 'scenes';
+  const keepsFeatures = kind !== 'benchmark' && experiment?.data.kind !== 'scenes' && featuresPerImage > 0;
   const keptFeatures = keepsFeatures ? MOST_FEATURE_BYTES : 0;
   const engines = (Object.keys(PROCESS) as PlannedEngine[]).map((engine) => {
     const { training, inference } = peaks[PLANNED_KINDS[engine]];
@@ -142,23 +145,32 @@ export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
     optimizer: 2 * FLOAT_BYTES * trainable,
     featuresPerImage,
     keptFeatures,
+    questionFlops,
     engines,
   };
+}
+
+/** Sizes of a model and of its work; what trains is of its stage, by default what its system's recipe trains. */
+interface CountedSizes {
+  readonly model: SystemSizes;
+  readonly workload: Workload;
+  readonly stage?: Stage;
 }
 
 /** Counts on a model of these sizes whose numbers are not computed. @param pack called before it is built */
 export async function counted<T>(
   kind: DryRunKind,
-  { model, workload }: Omit<BenchConfig, 'description'>,
-  pack: (gsva: LlavaSam) => void,
-  count: (bench: BenchParts, peakOf: PeakCounter) => Promise<T>,
+  { model, workload, stage = 'grounding' }: CountedSizes,
+  pack: (network: GroundingModel) => void,
+  count: (bench: ModelWork, peakOf: PeakCounter) => Promise<T>,
 ): Promise<T> {
   const peakOf = await startDryRun(kind);
   const system = await systemNamed(model.system, 'Planning memory');
-  const gsva = new LlavaSam(model);
-  pack(gsva);
-  gsva.build();
-  const bench = new BenchParts({ description: '', model, workload }, system, gsva);
+  const network = system.build(model);
+  pack(network);
+  network.build();
+  const trains = trainsOnSets(stage) ? trainsIn(stage, network) : network.trains;
+  const bench = new ModelWork(system, network, workload, trains);
   try {
     return await count(bench, peakOf);
   } finally {
@@ -167,38 +179,38 @@ export async function counted<T>(
 }
 
 /** Most bytes in tensors while a question is answered; before there is an optimizer. */
-export async function questionPeak(bench: BenchParts, peakOf: PeakCounter): Promise<number> {
-  return Math.max(await peakOf(bench.work('evaluated image')), await peakOf(bench.work('generate')));
+export async function questionPeak(bench: ModelWork, peakOf: PeakCounter): Promise<number> {
+  return Math.max(await peakOf(() => bench.evaluatedImage()), await peakOf(() => bench.generate()));
 }
 
 /** Numbers of every weight, in float32 or in 16 bits. */
-export function weightSizes(gsva: LlavaSam): [name: string, numbers: number][] {
+export function weightSizes(network: GroundingModel): [name: string, numbers: number][] {
   return [
-    ...[...gsva.namedParameters()].map(([name, { variable }]): [string, number] => {
+    ...[...network.namedParameters()].map(([name, { variable }]): [string, number] => {
       return [name, tf.util.sizeFromShape(variable.shape as number[])];
     }),
-    ...[...gsva.packedParameters()].map(([name, { rows, columns }]): [string, number] => [name, rows * columns]),
+    ...[...network.packedParameters()].map(([name, { rows, columns }]): [string, number] => [name, rows * columns]),
   ];
 }
 
 async function trainingPeak(
   kind: DryRunKind,
   peakOf: PeakCounter,
-  bench: BenchParts,
+  bench: ModelWork,
   { experiment, stage, workload, accumulation }: PlanSource,
 ): Promise<number> {
-  const { system, gsva } = bench;
-  const bytes = FLOAT_BYTES * [...trainableVariables(gsva, stage).values()].reduce((sum, { size }) => sum + size, 0);
+  const { system, network } = bench;
+  const bytes = FLOAT_BYTES * [...trainableVariables(network, stage).values()].reduce((sum, { size }) => sum + size, 0);
   const [moments, sums] = [2 * bytes, accumulation > 1 ? bytes : 0];
   if (experiment?.data.kind !== 'scenes') {
     // Engines with kernels of their own update in place; the others hold one variable's temporaries.
-    if (kind === 'formulas') return sums + (await peakOf(bench.work('training step')));
+    if (kind === 'formulas') return sums + (await peakOf(() => bench.trainingStep(true)));
     return moments + sums + (await peakOf(() => bench.forwardBackward(true)));
   }
   // A stage of the base: its own task on its own scenes.
   const { tokenizer } = startVocabulary(system, experiment);
   const meta = { conversation: experiment.conversation, stage, description: '' };
-  const task = baseTask({ system, config: experiment, network: gsva, tokenizer, meta, rounded: [] }, experiment.data);
+  const task = baseTask({ system, config: experiment, network, tokenizer, meta, rounded: [] }, experiment.data);
   const stream = task.samples(new Random(1), () => undefined);
   const samples = await Promise.all(Array.from({ length: workload.batch }, (_, position) => stream.at(position)));
   const step = async (): Promise<void> => {
@@ -208,11 +220,11 @@ async function trainingPeak(
   return moments + sums + (await peakOf(step));
 }
 
-function partSizes(gsva: LlavaSam, stage: Stage): PartSize[] {
-  const trained = trainableVariables(gsva, stage);
-  const sizes = new Map(gsva.parts.map(({ symbol }) => [symbol, { parameters: 0, trainable: 0 }]));
-  for (const [name, size] of weightSizes(gsva)) {
-    const sum = sizes.get(gsva.parts.find(({ pattern }) => pattern.test(name))?.symbol ?? name);
+function partSizes(network: GroundingModel, stage: Stage): PartSize[] {
+  const trained = trainableVariables(network, stage);
+  const sizes = new Map(network.parts.map(({ symbol }) => [symbol, { parameters: 0, trainable: 0 }]));
+  for (const [name, size] of weightSizes(network)) {
+    const sum = sizes.get(network.parts.find(({ pattern }) => pattern.test(name))?.symbol ?? name);
     if (sum === undefined) throw new Error(`planMemory: "${name}" belongs to no part`);
     sum.parameters += size;
     if (trained.has(name)) sum.trainable += size;

@@ -1,13 +1,26 @@
 /** Images, conversations and masks of given sizes, drawn from a seed: their content does not matter for speed. */
-import type { ModelConfig } from '../systems/shared/model-config.js';
 import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
 import { type Pictures, prepareImage } from '../data/image/prepare-image.js';
-import { MultimodalRows, type TokenBatch } from '../networks/multimodal-rows.js';
+import type { TokenBatch } from '../networks/multimodal-rows.js';
 import { Random } from '../random.js';
-import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
-import type { MaskTargets, TrainingBatch, Vocabulary } from '../systems/system.js';
+import {
+  IGNORE_LABEL,
+  IMAGE_END_TOKEN,
+  IMAGE_START_TOKEN,
+  IMAGE_TOKEN_ID,
+  PICTURE_END_TOKEN,
+  PICTURE_START_TOKEN,
+} from '../special-tokens.js';
+import { rowsAboutInputs } from '../features/image-rows.js';
+import type { GroundingModel, MaskTargets, TrainingBatch, Vocabulary } from '../systems/system.js';
 import type { BinaryMask, PreparedImage, RgbImage } from '../types.js';
 import type { Workload } from './bench-config.js';
+
+/** Conversations of a batch are equally long. */
+const PADDING = 0;
+/** Markers in front of a picture and behind it, where a vocabulary has them. */
+const BEFORE_PICTURE: readonly string[] = [IMAGE_START_TOKEN, PICTURE_START_TOKEN];
+const BEHIND_PICTURE: readonly string[] = [IMAGE_END_TOKEN, PICTURE_END_TOKEN];
 
 export class RandomWorkload {
   readonly prepared: readonly PreparedImage[];
@@ -20,7 +33,6 @@ export class RandomWorkload {
   readonly promptIds: readonly number[];
 
   constructor(
-    private readonly config: ModelConfig,
     private readonly workload: Workload,
     private readonly vocabulary: Vocabulary,
     pictures: Pictures,
@@ -32,7 +44,7 @@ export class RandomWorkload {
     const [absent = found] = vocabulary.absent;
     const answers = Array.from({ length: workload.masks }, () => found);
     const conversations = rows.map((row) => this.conversation(random.fork(100 + row), answers));
-    this.tokens = padBatch(conversations, config.tokens.pad);
+    this.tokens = padBatch(conversations, PADDING);
     this.targets = this.prepared.map(({ resized, original }, row) => {
       return { resized, original, rejected: 0, masks: answers.map((_, index) => this.mask(row + index)) };
     });
@@ -42,8 +54,9 @@ export class RandomWorkload {
   }
 
   /** The training batch, but for features. */
-  batch(patches: number): Omit<TrainingBatch, 'features'> {
-    const rows = new MultimodalRows(this.tokens, patches);
+  batch(network: Pick<GroundingModel, 'encoders' | 'patches'>): Omit<TrainingBatch, 'features'> {
+    const own = this.prepared.map((_, row) => row);
+    const rows = rowsAboutInputs(network, this.tokens, this.prepared, own);
     const found = rows.statesBefore(this.vocabulary.found);
     const places = found.map(({ row, position }) => ({ row, states: [position] }));
     return { rows, places, targets: this.targets };
@@ -61,10 +74,13 @@ export class RandomWorkload {
 
   /** `<s> <im_start> <image> <im_end> question answer`, the decisions evenly spread over the answer. */
   private conversation(random: Random, decisions: readonly number[]): TokenizedConversation {
-    const { tokens } = this.config;
-    const ordinary = Math.min(...this.vocabulary.ids.map(({ id }) => id), this.config.llm.vocabSize);
+    const { ids, size, begin } = this.vocabulary;
+    const ordinary = Math.min(...ids.map(({ id }) => id), size);
     const { textTokens } = this.workload;
-    const start = [tokens.bos, tokens.imStart, IMAGE_TOKEN_ID, tokens.imEnd];
+    const markers = (texts: readonly string[]): number[] =>
+      ids.flatMap(({ token, id }) => (texts.includes(token) ? [id] : []));
+    const around = [...markers(BEFORE_PICTURE), IMAGE_TOKEN_ID, ...markers(BEHIND_PICTURE)];
+    const start = [...(begin === null ? [] : [begin]), ...around];
     const inputIds = Array.from({ length: textTokens }, (_, t) => start[t] ?? 3 + random.integer(ordinary - 3));
     const answer = textTokens - this.questionTokens;
     for (const [index, id] of decisions.entries()) {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { lacking } from '../benchmark/fits.js';
 import { type EnginePlan, type MemoryPlan, planMemory } from '../benchmark/memory-plan.js';
-import { type PlanSource, readPlanSource } from '../benchmark/plan-source.js';
+import { openPlanSource, type PlanSource, readPlanSource } from '../benchmark/plan-source.js';
 import { GRefCoco, type GRefCocoSplit } from '../data/refer/refcoco.js';
 import { openOwnData } from '../data/own/own-data.js';
 import { startDryRun } from '../engine/dry-run.js';
@@ -36,7 +36,7 @@ export async function examineModel(dir: string, place: Place, scanSeconds = SCAN
   return examined('model', async () => {
     const opened = await openModel(dir);
     await checkModel(opened);
-    const plan = await planMemory(readPlanSource(join(dir, 'config.json')));
+    const plan = await planMemory(await openPlanSource(join(dir, 'config.json')));
     const millions = (plan.parameters / 1e6).toFixed(1);
     const { stage, conversation } = opened.meta;
     const fits = memoryFinding('model', 'inference', plan, place);

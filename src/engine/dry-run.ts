@@ -18,12 +18,26 @@ class DryRunBackend extends tf.KernelBackend {
   );
   private bytes = 0;
   private mostBytes = 0;
+  private products = 0;
 
   /** Peak of the bytes in tensors during the work. */
   async peakOf(work: () => Promise<unknown>): Promise<number> {
     this.mostBytes = this.bytes;
     await work();
     return this.mostBytes;
+  }
+
+  /** Additions and multiplications of matrix products during the work; all else is small next to them. */
+  async flopsOf(work: () => Promise<unknown>): Promise<number> {
+    this.products = 0;
+    await work();
+    return 2 * this.products;
+  }
+
+  /** A matrix product of that shape, each number of which is a sum of `length` products. */
+  product(shape: readonly number[], length: number): tf.TensorInfo {
+    this.products += tf.util.sizeFromShape([...shape]) * length;
+    return this.make(shape);
   }
 
   make(shape: readonly number[], dtype: tf.DataType = 'float32'): tf.TensorInfo {
@@ -189,7 +203,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   ArgMax: ({ x }, { axis }, on) => on.make(x.shape.toSpliced(axisOf(axis, x.shape), 1), 'int32'),
   BatchMatMul: ({ a, b }, { transposeA, transposeB }, on) => {
     const [rows = 1, columns = 1] = [a.shape.at(transposeA ? -1 : -2), b.shape.at(transposeB ? -2 : -1)];
-    return on.make([...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2)), rows, columns]);
+    const length = a.shape.at(transposeA ? -2 : -1) ?? 1;
+    return on.product([...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2)), rows, columns], length);
   },
 };
 
@@ -206,9 +221,12 @@ const FUSED_RULES: Readonly<Record<string, Rule>> = {
   ),
   ...each('GsvaSoftmaxCrossEntropyGrad GsvaMaskLossGrad', ({ logits }, _, on) => on.make(logits.shape)),
   ...each('GsvaColumnSum GsvaLayerNormGradGamma GsvaRmsNormGradGamma', ({ x }, _, on) => on.make(x.shape.slice(-1))),
-  GsvaLinear: ({ x, w }, _, on) => on.make([...x.shape.slice(0, -1), w.shape[1] ?? 1]),
-  GsvaLinearGradX: ({ dy, w }, _, on) => on.make([...dy.shape.slice(0, -1), w.shape[0] ?? 1]),
-  GsvaLinearGradW: ({ x, dy }, _, on) => on.make([...x.shape.slice(-1), ...dy.shape.slice(-1)]),
+  GsvaLinear: ({ x, w }, _, on) => on.product([...x.shape.slice(0, -1), w.shape[1] ?? 1], w.shape[0] ?? 1),
+  GsvaLinearGradX: ({ dy, w }, _, on) => on.product([...dy.shape.slice(0, -1), w.shape[0] ?? 1], w.shape[1] ?? 1),
+  GsvaLinearGradW: ({ x, dy }, _, on) => {
+    const rows = tf.util.sizeFromShape(x.shape.slice(0, -1));
+    return on.product([...x.shape.slice(-1), ...dy.shape.slice(-1)], rows);
+  },
   GsvaSoftmaxCrossEntropy: ({ logits }, _, on) => [on.make([]), on.make(logits.shape.slice(0, 1))],
   GsvaMaskLoss: ({ logits: { shape } }, _, on) => {
     const [masks = 0] = shape;
@@ -218,6 +236,13 @@ const FUSED_RULES: Readonly<Record<string, Rule>> = {
 
 /** Runs work and returns the peak of the bytes in tensors. */
 export type PeakCounter = (work: () => Promise<unknown>) => Promise<number>;
+
+/** Additions and multiplications of matrix products during work, on the dry run that was started. */
+export async function countFlops(work: () => Promise<unknown>): Promise<number> {
+  const backend: unknown = tf.backend();
+  if (!(backend instanceof DryRunBackend)) throw new Error('countFlops: no dry run was started');
+  return backend.flopsOf(work);
+}
 
 export async function startDryRun(kind: DryRunKind): Promise<PeakCounter> {
   const name = `dry-run-${kind}`;
@@ -229,8 +254,8 @@ export async function startDryRun(kind: DryRunKind): Promise<PeakCounter> {
     else registerCompositeKernels(name);
     // Only a block is widened at a time, small next to a layer's own tensors.
     registerPackedKernels<DryRunBackend>(name, {
-      multiply: (on, x, { rows }) => on.make([...x.shape.slice(0, -1), rows]),
-      multiplyBack: (on, dy, { columns }) => on.make([...dy.shape.slice(0, -1), columns]),
+      multiply: (on, x, { rows, columns }) => on.product([...x.shape.slice(0, -1), rows], columns),
+      multiplyBack: (on, dy, { rows, columns }) => on.product([...dy.shape.slice(0, -1), columns], rows),
       gather: (on, ids, { columns }) => on.make([...ids.shape, columns]),
     });
   }

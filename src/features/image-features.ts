@@ -75,6 +75,12 @@ export function tileCounts(
   return images.map(({ features }) => (features[name]?.length ?? size) / size);
 }
 
+/** Numbers of the features of one input, by encoder. */
+export function featureSizes({ encoders }: { readonly encoders: Encoders }): Readonly<Record<string, number>> {
+  const sizes = Object.entries(encoders).map(([name, encoder]) => [name, tf.util.sizeFromShape(featureShape(encoder))]);
+  return Object.fromEntries(sizes) as Record<string, number>;
+}
+
 /** Shape of the features of one input, without the batch. */
 function featureShape(encoder: Encoder): number[] {
   return encoder.computeOutputShape([1, ...encoder.imageShape]).slice(1) as number[];
@@ -102,7 +108,7 @@ async function encode(
     await requireFinite(model, `Encoding an image: the features of the encoder "${name}"`, data, () => {
       tf.dispose(tf.tidy(() => encoder.forward(images)));
     });
-    const size = data.length / (images.shape[0]);
+    const size = data.length / images.shape[0];
     let offset = 0;
     return tiles.map((count) => {
       const begin = offset;

@@ -9,7 +9,7 @@ import { PARTS } from '../../src/benchmark/part-names.js';
 import { lacking } from '../../src/benchmark/fits.js';
 import { planMemory } from '../../src/benchmark/memory-plan.js';
 import { type PlanSource, readPlanSource } from '../../src/benchmark/plan-source.js';
-import { modelConfigToJson } from '../../src/systems/shared/model-config.js';
+import { type ModelConfig, modelConfigToJson } from '../../src/systems/shared/model-config.js';
 import { startDryRun } from '../../src/engine/dry-run.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
@@ -23,7 +23,7 @@ afterAll(() => {
   rmSync(scratch, { recursive: true });
 });
 
-function sourceOf(workload: Partial<PlanSource['workload']>, llmSize = 24): PlanSource {
+function sourceOf(workload: Partial<PlanSource['workload']>, llmSize = 24): PlanSource<ModelConfig> {
   const llm = { ...SMALL.llm, hiddenSize: llmSize, numHiddenLayers: 3 };
   return {
     kind: 'benchmark',
@@ -37,12 +37,12 @@ function sourceOf(workload: Partial<PlanSource['workload']>, llmSize = 24): Plan
 }
 
 /** Most bytes that TensorFlow.js counts during each piece of work, on the engine that runs. */
-async function countedBytes(source: PlanSource): Promise<Record<string, number>> {
+async function countedBytes(source: PlanSource<ModelConfig>): Promise<Record<string, number>> {
   const before = tf.memory().numBytes;
   const gsva = new LlavaSam(source.model);
   gsva.build();
   gsva.randomize(new Random(1));
-  const bench = new BenchParts({ description: '', model: source.model, workload: source.workload }, system, gsva);
+  const bench = new BenchParts(source, system, gsva);
   const counted: Record<string, number> = {};
   try {
     for (const part of Object.values(PARTS)) {
@@ -60,7 +60,7 @@ async function countedBytes(source: PlanSource): Promise<Record<string, number>>
   return counted;
 }
 
-const SOURCES: readonly [string, PlanSource][] = [
+const SOURCES: readonly [string, PlanSource<ModelConfig>][] = [
   ['two conversations', sourceOf({})],
   ['one, wide, with many masks', sourceOf({ batch: 1, textTokens: 64, masks: 7 }, 40)],
   ['large masks', sourceOf({ height: 160, width: 120, masks: 2 })],
@@ -133,7 +133,7 @@ describe('planMemory', () => {
   });
 
   test('more conversations, tokens and micro-batches need more', async () => {
-    const training = async (source: PlanSource): Promise<number> => {
+    const training = async (source: PlanSource<ModelConfig>): Promise<number> => {
       return (await planMemory(source)).engines[0]?.training.tensors ?? NaN;
     };
     const one = await training(sourceOf({ batch: 1 }));

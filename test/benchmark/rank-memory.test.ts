@@ -14,6 +14,7 @@ const PLAN: MemoryPlan = {
   packedWeights: 0,
   keptFeatures: 7,
   featuresPerImage: 0,
+  questionFlops: 0,
   engines: [{ engine: 'wasm', training: PEAK, inference: PEAK }],
 };
 

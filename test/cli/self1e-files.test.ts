@@ -65,6 +65,17 @@ describe('a published folder', () => {
     }
   });
 
+  test('answers the same as it is and converted', async () => {
+    const masksOf = async (model: string): Promise<unknown> => {
+      const question = ['--image', fixture('images', 'gray.png'), '--expressions', 'a dog', 'the red cup'];
+      const { results } = await run('segment', '--model', model, ...question, '--engine', 'wasm');
+      return results;
+    };
+    const masks = await masksOf(published);
+    expect(masks).toHaveLength(2);
+    expect(await masksOf(out('own'))).toEqual(masks);
+  });
+
   test.each(['published', 'training'] as const)('%s: every matrix can stay in 16 bits', async (from) => {
     await startEngine({ engine: 'wasm' });
     const { system, config, tensors, weightsPath } = await openModel(from === 'published' ? published : training);
@@ -75,6 +86,14 @@ describe('a published folder', () => {
     // Seven of each layer of the LLM, four of each of the ViT, two of mlp1, six of the projections, both tables.
     expect(network.packedParameters().size).toBe(3 * 7 + 3 * 4 + 2 + 6 + 2);
     network.dispose();
+  });
+
+  test('is planned by its config.json, as it is and converted', async () => {
+    const plans = [];
+    for (const dir of [published, out('own')]) plans.push(await run('plan', '--config', join(dir, 'config.json')));
+    const [first, second] = plans as [Record<string, unknown>, Record<string, unknown>];
+    expect(first).toMatchObject({ kind: 'model', parameters: 111_776, featuresPerImage: 0 });
+    for (const key of ['parts', 'questionFlops', 'weights']) expect(first[key]).toEqual(second[key]);
   });
 
   test('is inspected', async () => {

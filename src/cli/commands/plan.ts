@@ -45,8 +45,8 @@ export const command = defineCommand({
     requireFile('--config', args.config);
     const { config, check, batch, tokens, masks, image, frozenWeights } = args;
     const sizes = { batch, tokens, masks, image };
-    const { readPlanSource } = await import('../../benchmark/plan-source.js');
-    const source = readPlanSource(config, { ...sizes, frozenWeights });
+    const { openPlanSource } = await import('../../benchmark/plan-source.js');
+    const source = await openPlanSource(config, { ...sizes, frozenWeights });
     const isAsItIs = Object.values(sizes).every((size) => size === undefined);
     if (check && (source.kind !== 'benchmark' || !isAsItIs)) {
       throw new UsageError(
@@ -84,6 +84,7 @@ function show(source: PlanSource, plan: MemoryPlan, memory: MachineMemory, outpu
     ` weights ${bytesText(plan.weights)}${inSixteen}, gradients ${bytesText(plan.gradients)}, AdamW ${bytesText(plan.optimizer)}`,
   );
   const kept = plan.keptFeatures === 0 ? '' : `, of all images up to ${bytesText(plan.keptFeatures)}`;
+  output.line(` arithmetic of a question: ${(plan.questionFlops / 1e12).toPrecision(3)} TFLOP`);
   output.line(` features kept of each image: ${bytesText(plan.featuresPerImage)}${kept}`);
   output.line(
     ` stage ${source.stage}, batch ${batch}, ${textTokens} tokens, ${masks} masks of ${height} × ${width} pixels` +

@@ -4,30 +4,10 @@ import { startDryRun } from '../../../src/engine/dry-run.js';
 import { SELF1E_BASES, SELF1E_MODELS } from '../../../src/systems/catalogue/self1e-models.js';
 import { readSelf1eConfig } from '../../../src/systems/self1e/config.js';
 import { Self1e } from '../../../src/systems/self1e/model.js';
+import { self1eSizes } from '../self1e/published-sizes.js';
 
-/** Sizes of the published InternVL3 (reference-self1e.md); ids as its tokenizer gives them. */
-const LLM = {
-  '2B': { hidden_size: 1536, intermediate_size: 8960, num_attention_heads: 12, num_key_value_heads: 2 },
-  '8B': { hidden_size: 3584, intermediate_size: 18944, num_attention_heads: 28, num_key_value_heads: 4 },
-} as const;
-
-function numbersOf(size: keyof typeof LLM): Map<string, number> {
-  const vision = { hidden_size: 1024, intermediate_size: 4096, num_hidden_layers: 24, num_attention_heads: 16 };
-  const llm = { ...LLM[size], vocab_size: 151676, num_hidden_layers: 28, attention_bias: true, rope_theta: 1e6 };
-  const json = {
-    system: 'self1e',
-    vision: { ...vision, image_size: 448, patch_size: 14, layer_norm_eps: 1e-6 },
-    llm: { ...llm, max_position_embeddings: 32768, rms_norm_eps: 1e-6 },
-    refill: { retaining: 'self-replication', amplifier: true },
-    lora: { r: 0, alpha: 256, dropout: 0.05, targets: [], vision_targets: [] },
-    tokens: {
-      ...{ seg: 151674, segt: 151675, image_context: 151667, image_start: 151665, image_end: 151666 },
-      ...{ image: -200, ignore: -100, pad: 0, begin: 151644, end: 151645 },
-    },
-    loss: { ce: 1, bce: 2, dice: 0.5 },
-    tiles: { most: 1, thumbnail: false },
-  };
-  const network = new Self1e(readSelf1eConfig(json, 'the published sizes'));
+function numbersOf(size: '2B' | '8B'): Map<string, number> {
+  const network = new Self1e(readSelf1eConfig(self1eSizes(size), 'the published sizes'));
   network.build();
   const numbers = [...network.namedParameters()].map(([name, { variable }]): [string, number] => [
     name,
@@ -48,7 +28,7 @@ describe.each(['2B', '8B'] as const)('%s', (size) => {
 
   test('numbers of SELF1E, and of its base without projections and the two added rows', () => {
     const projections = [...numbers].filter(([name]) => name.startsWith('combine_decode_proj'));
-    const rows = 2 * 2 * LLM[size].hidden_size;
+    const rows = 2 * 2 * self1eSizes(size).llm.hidden_size;
     const all = sum(numbers.values());
     expect(SELF1E_BASES[size].numbers).toEqual({ all, base: all - rows - sum(projections.map(([, count]) => count)) });
   });
