@@ -1,10 +1,15 @@
 /** Rows of conversations about encoded images, and the tiles that each row is about. */
 import { MultimodalRows, rowPictures, type TokenBatch } from '../networks/multimodal-rows.js';
-import type { GroundingModel } from '../systems/system.js';
+import type { Encoder } from '../networks/encoder.js';
 import type { PreparedImage, TileGrid } from '../types.js';
 import { type EncodedImage, tileCounts } from './image-features.js';
 
-type RowsModel = Pick<GroundingModel, 'encoders' | 'patches'>;
+/** A network as far as rows need it. */
+interface RowsModel {
+  readonly encoders: Readonly<Record<string, Encoder>>;
+  /** Vision tokens of a tile. */
+  readonly patches: number;
+}
 
 /** Rows about features as `stackFeatures` stacks them. @param images of the rows, in their order */
 export function rowsAbout(network: RowsModel, tokens: TokenBatch, images: readonly EncodedImage[]): MultimodalRows {

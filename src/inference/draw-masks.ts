@@ -86,7 +86,7 @@ export async function drawMasks(
   const sizes = Object.values(reading.features).map(({ size, shape }) => size / shape[0]);
   const atOnce = Math.max(1, Math.floor(MOST_FEATURE_VALUES / Math.max(...sizes)));
   const masks: MaskLogits[] = [];
-  for (let first = 0; first < places.length; ) {
+  for (let first = 0; first < places.length;) {
     await pause(signal);
     const some = oneGrid(reading.rows, places.slice(first, first + atOnce));
     first += some.length;

@@ -124,7 +124,9 @@ export async function ask(
   const ids = [...inputIds];
   if (network.masksFrom === 'whole reading' && vocabulary.absent.length === 0) {
     // There is nothing to decide, and the masks have a reading of their own.
-    const places = inputIds.flatMap((id, t) => (vocabulary.found.includes(id) && labels[t] !== IGNORE_LABEL ? [t] : []));
+    const places = inputIds.flatMap((id, t) =>
+      vocabulary.found.includes(id) && labels[t] !== IGNORE_LABEL ? [t] : [],
+    );
     const masks = await masksOfConversation(network, image, inputIds, places, signal);
     return masks.map((mask) => ({ answer: 'found', rejectProbability: 0, mask }));
   }

@@ -7,7 +7,7 @@ export interface LinearConfig {
   readonly inputSize: number;
   readonly outputSize: number;
   readonly useBias?: boolean;
-  /** Of the weight's start values; default 1/√in. */
+  /** Deviation of the weight's start values; default 1/√in. */
   readonly deviation?: number;
 }
 

@@ -42,7 +42,9 @@ export function configForm(system: string | undefined, source: string): ConfigFo
   if (system === undefined) return LLAVA_SAM;
   const form = Object.hasOwn(FORMS, system) ? FORMS[system] : undefined;
   if (form !== undefined) return form;
-  throw new UserError(`${source}: there is no system ${JSON.stringify(system)}${didYouMean(system, Object.keys(FORMS))}.`);
+  throw new UserError(
+    `${source}: there is no system ${JSON.stringify(system)}${didYouMean(system, Object.keys(FORMS))}.`,
+  );
 }
 
 const [llava, self1e] = [PARTIAL_MODEL_SCHEMA.shape, PARTIAL_SELF1E.shape];

@@ -167,7 +167,7 @@ export interface GroundingModel extends CompositeLayer {
   /** Positions of a row that the picture takes, or one of its tiles. */
   readonly patches: number;
   /**
-   * What a mask is made from: the states before its decision alone ('states'), or the states of the picture too, of one
+   * Source of a mask: the states before its decision alone ('states'), or the states of the picture too, of one
    * pass over the whole conversation, its answer written ('whole reading').
    */
   readonly masksFrom: 'states' | 'whole reading';
@@ -183,7 +183,10 @@ export interface GroundingModel extends CompositeLayer {
    * Masks of decision tokens, in the order of `places`, their rows ascending, on each place's own picture.
    * @param reading its rows can be left out where masks are made from states alone
    */
-  ground(reading: Pick<Reading, 'hidden' | 'features'> & Partial<Pick<Reading, 'rows'>>, places: readonly Place[]): Grounding;
+  ground(
+    reading: Pick<Reading, 'hidden' | 'features'> & Partial<Pick<Reading, 'rows'>>,
+    places: readonly Place[],
+  ): Grounding;
   /** Mask logits [n, h, w] of one picture at its own size, by a differentiable map. */
   enlarge(masks: tf.Tensor3D, geometry: Geometry): tf.Tensor3D;
 }
@@ -253,7 +256,7 @@ export interface System<C = unknown> extends SystemInfo {
   readonly parts: readonly Part[];
   readonly recipe: Recipe;
   /**
-   * Rows of the decision tokens where training starts from a base: drawn anew ('drawn', the default), or those that the
+   * Rows of the decision tokens where training starts from a base: drawn at random ('drawn', the default), or those that the
    * base's files were given ('given').
    */
   readonly startsTokens?: 'drawn' | 'given';

@@ -115,7 +115,7 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
       at: async (position) => {
         let found: FoundImage = NOTHING_FOUND;
         const loaded = await loader.load(position, async (image) => {
-          // Encoders that train see every image anew.
+          // Encoders that train see every image each time.
           if (system.recipe.trainsEncoders === true) return all;
           const wanted = image.kind === 'vqa' ? forText : all;
           found = await this.features.find(image.path, wanted);

@@ -153,7 +153,12 @@ async function compareGradients(
     if (group?.isZero === true) group.worst.add(name, Math.max(largestMagnitude(found), scale));
     else group?.worst.add(name, largestDifference(found, expected) / scale);
   }
-  const without = new Set(recorded.json.key('no_grad').array().map((name) => recorded.ownName(name.string())));
+  const without = new Set(
+    recorded.json
+      .key('no_grad')
+      .array()
+      .map((name) => recorded.ownName(name.string())),
+  );
   for (const name of without) which.compare(name, gradients.has(name) ? 'a gradient' : 'none', 'none');
   for (const name of variables.keys()) {
     which.compare(`${name} is recorded`, withGradient.has(name) || without.has(name) ? 'yes' : 'no', 'yes');

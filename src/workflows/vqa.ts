@@ -6,7 +6,7 @@ import { openVqaQuestions, vqaSplits, type VqaQuestion } from '../data/vqa/vqa-q
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import { type AnswerHeader, AnswerWriter } from '../evaluation/vqa/answer-records.js';
 import type { AnsweredQuestion } from '../evaluation/vqa/vqa-score.js';
-import { VQA_SETS, type VqaSetName } from '../evaluation/vqa/vqa-sets.js';
+import { type AskedSet, OWN_LIST, VQA_SETS } from '../evaluation/vqa/vqa-sets.js';
 import type { EncodedImage } from '../features/image-features.js';
 import { configDigest, packagedSource, weightsDigest } from '../inference/model-source.js';
 import { loadPredictor } from '../inference/open-model.js';
@@ -15,12 +15,8 @@ import { readImage } from '../io/image/image-file.js';
 import { type AskOptions, startNoted } from './engine.js';
 import type { Watch } from './watch.js';
 
-/** A list of one's own in LLaVA's form, whose questions are asked as they are. */
-export const OWN_LIST = 'llava';
 /** Tokens after which a reply to a list's question is cut off, unless said otherwise. */
 const LIST_TOKENS = 8;
-
-export type AskedSet = VqaSetName | typeof OWN_LIST;
 
 export interface VqaOptions extends Omit<AskOptions, 'rejectThreshold'> {
   /** Folder with the files and pictures of the set. */

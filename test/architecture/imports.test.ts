@@ -33,8 +33,11 @@ const ABOUT_ONE_PAPER: readonly string[] = [
   'verification/lisa-text.ts',
   'verification/model-case.ts',
   'verification/self1e-batches.ts',
+  'verification/self1e-case.ts',
   'verification/self1e-datasets.ts',
+  'verification/self1e-forward.ts',
   'verification/self1e-tokenizer.ts',
+  'verification/self1e-training.ts',
   'verification/self1e-words.ts',
 ];
 

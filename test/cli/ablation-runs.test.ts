@@ -136,9 +136,7 @@ describe('rows', () => {
       expect(data).toEqual({ ...base.data, expressionsPerSample: targets });
       const { sam } = base.model as ModelConfig;
       expect(model).toEqual(
-        name === 'small-sam'
-          ? { ...base.model, sam: { ...sam, depth: 2, globalAttnIndexes: [1] } }
-          : base.model,
+        name === 'small-sam' ? { ...base.model, sam: { ...sam, depth: 2, globalAttnIndexes: [1] } } : base.model,
       );
     }
   });

@@ -1,11 +1,11 @@
 /** `gsva vqa`: how well a model answers questions about pictures. */
 import { formatPoints, mmeTable, publishedVqa, TABLE_9_NOTE } from '../../evaluation/vqa/published-vqa.js';
 import { oneAnswerAccuracy } from '../../evaluation/vqa/one-answer.js';
-import { VQA_SET_NAMES, VQA_SETS, type VqaSetName } from '../../evaluation/vqa/vqa-sets.js';
+import { type AskedSet, OWN_LIST, VQA_SET_NAMES, VQA_SETS, type VqaSetName } from '../../evaluation/vqa/vqa-sets.js';
 import { metricTitle } from '../../evaluation/figures.js';
 import type { VqaScore } from '../../evaluation/vqa/vqa-score.js';
 import { UsageError } from '../../errors.js';
-import { type AskedSet, OWN_LIST, type VqaResult } from '../../workflows/vqa.js';
+import type { VqaResult } from '../../workflows/vqa.js';
 import { defineCommand } from '../command.js';
 import { MODEL_OPTIONS, trainedModel } from '../options/model.js';
 import { flag, option, required, withDefault } from '../options/option.js';

@@ -29,3 +29,7 @@ export const VQA_SETS: Readonly<Record<VqaSetName, VqaSet>> = {
   pope: { ...WORDS, title: 'POPE', maxTokens: 100, score: scorePope, figure: 'F1' },
   mme: { ...WORDS, title: 'MME', maxTokens: 20, score: scoreMme, figure: 'total' },
 };
+
+/** A list of one's own in LLaVA's form, whose questions are asked as they are. */
+export const OWN_LIST = 'llava';
+export type AskedSet = VqaSetName | typeof OWN_LIST;

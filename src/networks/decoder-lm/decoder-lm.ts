@@ -9,7 +9,8 @@ import { atOnce, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
 import { mergeHeads, rotaryTables, splitHeads } from '../../nn/attention.js';
 import { ConfiguredLayer, single } from '../../nn/composite-layer.js';
-import { Embedding, Linear, RmsNorm } from '../../nn/layers.js';
+import type { Linear } from '../../nn/layers.js';
+import { Embedding, RmsNorm } from '../../nn/layers.js';
 import { forwardAdapted, linearWithLora } from '../lora.js';
 
 /** Keys and values of one layer for the tokens so far, [B, H, T, D] each. Owned by whoever holds the cache. */

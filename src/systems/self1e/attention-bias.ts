@@ -30,12 +30,7 @@ export function scoreBias(
 }
 
 /** Query i of a row sees the usable keys up to itself, those before the rows among them. */
-function causalBias(
-  ids: Int32Array,
-  batch: number,
-  time: number,
-  past: readonly Int32Array[] | null,
-): tf.Tensor4D {
+function causalBias(ids: Int32Array, batch: number, time: number, past: readonly Int32Array[] | null): tf.Tensor4D {
   const before = past?.[0]?.length ?? 0;
   const keys = before + time;
   const bias = new Float32Array(batch * time * keys).fill(HIDDEN);

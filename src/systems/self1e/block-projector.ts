@@ -40,9 +40,9 @@ export class BlockProjector extends ConfiguredLayer<{ readonly visionSize: numbe
 }
 tf.serialization.registerClass(BlockProjector);
 
-/** RFR: every patch four times along the channels, [..., C] → [..., 4·C]. */
-export function replicated<T extends tf.Tensor>(patches: T): T {
-  return tf.concat(Array.from({ length: BLOCK }, () => patches) as tf.Tensor[], -1) as T;
+/** RFR: every patch four times along the channels, [n, g, g, C] → [n, g, g, 4·C]. */
+export function replicated(patches: tf.Tensor4D): tf.Tensor4D {
+  return tf.tile(patches, [1, 1, 1, BLOCK]);
 }
 
 /** Pixel shuffle with stride 1: the block that begins at each place; beyond the border stands the border's patch. */
@@ -56,7 +56,7 @@ function shifted(x: tf.Tensor4D, axis: 1 | 2): tf.Tensor4D {
   const length = x.shape[axis];
   const slice = (start: number): tf.Tensor4D => {
     const begin = [0, 0, 0, 0].with(axis, start) as [number, number, number, number];
-    return tf.slice(x, begin, x.shape.with(axis, length - start) as typeof begin);
+    return tf.slice(x, begin, x.shape.with(axis, length - start));
   };
   return tf.concat4d([slice(1), slice(length - 1)], axis);
 }

@@ -48,7 +48,15 @@ const TILES = object({
   thumbnail: flag().describe('Whether a picture of several tiles is seen as a whole too'),
 }).describe('Dynamic tiles of pictures');
 
-const SECTIONS = { vision: INTERN_VIT, llm: LLM, refill: REFILL, lora: SELF1E_LORA, tokens: TOKENS, loss: LOSS, tiles: TILES };
+const SECTIONS = {
+  vision: INTERN_VIT,
+  llm: LLM,
+  refill: REFILL,
+  lora: SELF1E_LORA,
+  tokens: TOKENS,
+  loss: LOSS,
+  tiles: TILES,
+};
 type SectionName = keyof typeof SECTIONS;
 export const SELF1E_SECTIONS = Object.keys(SECTIONS) as SectionName[];
 

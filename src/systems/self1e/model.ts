@@ -57,7 +57,7 @@ export class Self1e extends CompositeLayer implements GroundingModel {
     this.refill = this.track('', new Refill(config));
   }
 
-  /** Of one tile. */
+  /** Vision tokens of one tile. */
   get patches(): number {
     return visionTokens(this.config);
   }
@@ -83,7 +83,7 @@ export class Self1e extends CompositeLayer implements GroundingModel {
     return this.lmHead.forward(states) as tf.Tensor2D;
   }
 
-  /** Of places whose pictures have one grid of tiles; the reading has whole conversations. */
+  /** Masks of places whose pictures have one grid of tiles; the reading has whole conversations. */
   ground({ hidden, features, rows }: WholeReading, places: readonly Place[]): Grounding {
     if (rows === undefined) throw new Error('Self1e.ground: masks need the rows of a whole reading');
     const byRow = new Map<number, number[]>();

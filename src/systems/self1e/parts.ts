@@ -10,12 +10,7 @@ const ROWS: readonly Row[] = [
     'layer N of the vision transformer',
     /^vision_model\.encoder\.layers\.(\d+)\.(?:.*\.)?(\w+)\.lora_[AB]\./,
   ],
-  [
-    'vision_model',
-    'InternViT',
-    'layer N of the vision transformer',
-    /^vision_model\.encoder\.layers\.(\d+)(?:\.|$)/,
-  ],
+  ['vision_model', 'InternViT', 'layer N of the vision transformer', /^vision_model\.encoder\.layers\.(\d+)(?:\.|$)/],
   ['vision_embeddings', 'InternViT', "the vision transformer's embeddings", /^vision_model\.embeddings(?:\.|$)/],
   ['vision_model', 'InternViT', 'the vision transformer', /^vision_model(?:\.|$)/],
   ['mlp1', 'mlp1', 'mlp1 (from patches to tokens)', /^mlp1(?:\.|$)/],

@@ -90,7 +90,10 @@ export class Refill extends CompositeLayer {
     const queries = this.queries(states, tap);
     const coarse = this.amplifier ? tap('f_all_i', this.ofStates.forward(picture.states)) : picture.states;
     const low = this.amplifier ? tap('low_features', this.unshuffled(coarse)) : picture.states;
-    const pixels = tap('pixel_features', this.toPixels.forward(this.refilled(picture, coarse, low, tap)) as tf.Tensor3D);
+    const pixels = tap(
+      'pixel_features',
+      this.toPixels.forward(this.refilled(picture, coarse, low, tap)) as tf.Tensor3D,
+    );
     return {
       high: tap('logits_high', this.logits(pixels, queries)),
       low: () => tap('logits_low', this.logits(low, queries)),

@@ -23,7 +23,7 @@ export class CachedReading implements Reading {
   }
 }
 
-/** What a reading begins with; disposed by it. */
+/** Inputs of a reading; disposed by it. */
 interface Inputs {
   /** Embeddings [B, T, D]. */
   readonly embed: () => tf.Tensor;
@@ -94,4 +94,3 @@ function beginnings(after: ReadOptions['after']): { keys: tf.Tensor4D[]; values:
 function disposeCaches(caches: readonly LayerCache[]): void {
   for (const { keys, values } of caches) tf.dispose([keys, values]);
 }
-

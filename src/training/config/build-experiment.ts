@@ -18,7 +18,7 @@ import type { GroundingModel, System } from '../../systems/system.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
 import { EMBEDDING_DEVIATION } from '../../nn/layers.js';
 import { configOf } from '../../systems/shared/model-config.js';
-import { patternsOf, startsRandom } from '../../checkpoints/parts.js';
+import { patternsOf, startsRandom, variablesOf } from '../../checkpoints/parts.js';
 import { Random } from '../../random.js';
 import { startVocabulary } from './experiment-data.js';
 import { IMAGE_END_TOKEN, IMAGE_START_TOKEN } from '../../special-tokens.js';
@@ -71,7 +71,9 @@ export async function buildExperiment(written: ExperimentConfig, source: string)
     const random = new Random(config.training.seed);
     network.randomize(random);
     if (start === null) balanceResiduals(network, config);
-    if (start !== null) ({ rounded } = loadModelWeights(start, network, startOptions(network, stage)));
+    if (start !== null) ({ rounded } = loadAround(network, config.drawn, source, () => {
+      return loadModelWeights(start, network, startOptions(network, stage));
+    })); // prettier-ignore
     const isDrawn = system.startsTokens !== 'given';
     if (start !== null && isGrounding(stage) && isDrawn && isBase(start))
       redrawTokens(network, newIds(system, config, start), random);
@@ -102,6 +104,23 @@ export async function checkStart(written: ExperimentConfig, source: string): Pro
     checkWeights(network, openCheckpoint(path).tensors, path, startOptions(network, stage));
   } finally {
     network.dispose();
+  }
+}
+
+/** Loads weights, but for some parts, whose values stay. @throws UserError for a name that no part has */
+function loadAround<T>(network: GroundingModel, drawn: readonly string[], source: string, load: () => T): T {
+  const known = [...new Set(network.parts.map(({ name }) => name))];
+  const unknown = drawn.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new UserError(`${source}: "drawn" names the part ${JSON.stringify(unknown)}; known are ${known.join(', ')}.`);
+  }
+  const kept = [...variablesOf(network, drawn).values()].map((variable) => ({ variable, value: tf.clone(variable) }));
+  try {
+    const report = load();
+    for (const { variable, value } of kept) variable.assign(value);
+    return report;
+  } finally {
+    tf.dispose(kept.map(({ value }) => value));
   }
 }
 
@@ -195,7 +214,11 @@ function balanceResiduals(network: GroundingModel, { model }: ExperimentConfig):
   const branch = 1 / Math.sqrt(2 * model.llm.numHiddenLayers);
   const scaleOf = (name: string): number => {
     const isBranch = /^(?:language_model\.)?model\.layers\.\d+\.(self_attn\.o_proj|mlp\.down_proj)\.weight$/.test(name);
-    return /^(?:language_model\.)?model\.embed_tokens\.weight$/.test(name) ? 1 / EMBEDDING_DEVIATION : isBranch ? branch : 1;
+    return /^(?:language_model\.)?model\.embed_tokens\.weight$/.test(name)
+      ? 1 / EMBEDDING_DEVIATION
+      : isBranch
+        ? branch
+        : 1;
   };
   for (const [name, { variable }] of network.namedParameters()) {
     const scale = scaleOf(name);

@@ -7,7 +7,7 @@ import { EXPERIMENT_SCHEMA, type ExperimentFile } from './experiment-schema.js';
 import type { TrainingConfig } from './training-config.js';
 
 export interface ExperimentConfig
-  extends ModelOfRun, Pick<ExperimentFile, 'stage' | 'description' | 'frozenWeights' | 'maxLength' | 'data'> {
+  extends ModelOfRun, Pick<ExperimentFile, 'stage' | 'description' | 'drawn' | 'frozenWeights' | 'maxLength' | 'data'> {
   /** LISA's share of explanations without a mask; below 0: none; absent: as published. */
   readonly explanationOnly?: number;
   /** Model folder whose weights are the start; null for random weights. */
@@ -40,10 +40,10 @@ export function readExperimentConfig(
   const json = typeof source === 'string' ? readExtended(source) : structuredClone(source);
   if (overrides.length > 0) applyOverrides(json, overrides, path, keyPaths(EXPERIMENT_SCHEMA));
   const file = readAs(EXPERIMENT_SCHEMA, withoutNulls(json), path);
-  const { stage, description, explanationOnly, frozenWeights, maxLength, data } = file;
+  const { stage, description, drawn, explanationOnly, frozenWeights, maxLength, data } = file;
   const { recompute, ...training } = file.training;
   const start = file.start === undefined ? null : packagedPath(file.start);
   const model = readModelOfRun(file, path, start, forPlan);
   const explained = explanationOnly === undefined ? {} : { explanationOnly };
-  return { stage, description, ...model, start, frozenWeights, maxLength, data, training, recompute, ...explained };
+  return { stage, description, ...model, start, drawn, frozenWeights, maxLength, data, training, recompute, ...explained };
 }

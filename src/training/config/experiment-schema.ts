@@ -2,7 +2,7 @@
 import { PARTIAL_SIZES } from '../../systems/model-configs.js';
 import { VARIANT_SCHEMA } from '../../systems/shared/variant-schema.js';
 import { CONVERSATION_STYLES } from '../../data/text/conversation.js';
-import { alsoCheck, integer, number, object, oneOf, type Read, text } from '../../schema.js';
+import { alsoCheck, integer, list, number, object, oneOf, type Read, text } from '../../schema.js';
 import { SYSTEM_NAMES } from '../../systems/index.js';
 import { isGrounding, type Stage, STAGES } from '../trainable.js';
 import { DATA_SCHEMA } from './data-config.js';
@@ -22,6 +22,9 @@ export const EXPERIMENT_SCHEMA = object({
   model: PARTIAL_SIZES.describe('Sizes: all of them, or what differs from the start model').optional(),
   plannedModel: PARTIAL_SIZES.describe('Sizes to plan with while the folder "start" is absent').optional(),
   start: text().describe('Model folder whose weights are the start; without it weights are random').optional(),
+  drawn: list(text())
+    .describe('Parts whose weights the start model may have, and which are drawn at random all the same')
+    .default([]),
   tokenizer: text().describe("Folder with the tokenizer's files; by default the start model's").optional(),
   conversation: oneOf(CONVERSATION_STYLES).describe("Form of conversation; by default the start model's").optional(),
   variant: VARIANT_SCHEMA.optional(),

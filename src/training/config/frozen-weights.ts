@@ -20,8 +20,7 @@ export function holdFrozenWeights(
   frozen: FrozenWeights,
   smallest = SMALLEST_PACKED,
 ): void {
-  if (frozen === 'bf16')
-    network.packWeights((name, size) => size >= smallest && !isTrainable(network, name, stage));
+  if (frozen === 'bf16') network.packWeights((name, size) => size >= smallest && !isTrainable(network, name, stage));
 }
 
 /** Multiplies a matrix in 16 bits by a number, rounding to BF16. */

@@ -75,7 +75,7 @@ function systemOf(dir: string): string | undefined {
 }
 
 function modelWith(sizes: object, written: { readonly system?: string | undefined }, path: string): ModelSizes {
-  const all = merged(sizes as Json, written as Json);
+  const all = merged(sizes as Json, written);
   return configForm(all['system'] as string | undefined, path).parse(all, path, ['model']);
 }
 

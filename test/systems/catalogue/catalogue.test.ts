@@ -48,7 +48,9 @@ describe.each(BACKBONES)('$name', (backbone) => {
       backbone.loraRank,
     ]);
     expect(sum(numbers, () => true)).toBe(backbone.numbers.all);
-    expect(sum(numbers, (name) => isTrainable({ parts: LLAVA_SAM_PARTS, trains: GROUNDING_TRAINS }, name, 'gsva'))).toBe(backbone.numbers.trained);
+    expect(
+      sum(numbers, (name) => isTrainable({ parts: LLAVA_SAM_PARTS, trains: GROUNDING_TRAINS }, name, 'gsva')),
+    ).toBe(backbone.numbers.trained);
   });
 
   test('LLaVA, LLaMA, CLIP and SAM have the numbers that the architecture has', () => {
