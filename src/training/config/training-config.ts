@@ -57,7 +57,13 @@ const OPTIMIZER = object({
 export const TRAINING_SCHEMA = object({
   seed: integer({ min: 0 }).describe('Decides order, augmentation and dropout'),
   batchSize: integer({ min: 1 }).describe('Samples in a micro-batch: what one forward and backward pass takes'),
-  accumulation: integer({ min: 1 }).describe('Micro-batches in an update, on each rank; their gradients are averaged'),
+  accumulation: integer({ min: 1 }).describe('Micro-batches in an update, on each rank'),
+  accumulate: oneOf(['mean', 'sum'])
+    .describe(
+      "How the micro-batches of a rank are taken together: the mean of their gradients, or ('sum', as SELF1E was trained) " +
+        'their sum; ranks are always averaged',
+    )
+    .default('mean'),
   prefetch: integer({ min: 1 }).describe('Samples prepared ahead'),
   validateEvery: integer({ min: 0 }).describe('Updates between two validations; 0 for never'),
   checkpointEvery: integer({ min: 0 }).describe(
@@ -85,9 +91,10 @@ export const TRAINING_SCHEMA = object({
 });
 
 type Training = Read<typeof TRAINING_SCHEMA>;
-type Watched = 'watchEvery' | 'flatWindow';
+type Optional = 'watchEvery' | 'flatWindow' | 'accumulate';
 
 /** How to train, as configured. */
-export type TrainingConfig = Omit<Training, 'recompute' | Watched> & Partial<Pick<Training, Watched>>;
+export type TrainingConfig = Omit<Training, 'recompute' | Optional> & Partial<Pick<Training, Optional>>;
+export type Accumulate = Training['accumulate'];
 export type ScheduleConfig = Training['schedule'];
 export type AdamWOptions = Read<typeof OPTIMIZER>;

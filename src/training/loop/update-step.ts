@@ -1,4 +1,4 @@
-/** One update of the weights: micro-batches, their mean gradient, the checks before it is applied. */
+/** One update of the weights: micro-batches, the mean or sum of their gradients, the checks before it is applied. */
 import type { Abortable } from '../../abortable.js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { culpritText } from '../../checkpoints/not-finite.js';
@@ -9,6 +9,7 @@ import { TOTAL_LOSS } from '../../nn/loss-parts.js';
 import type { Random } from '../../random.js';
 import { inNetworkOrder, type Part, partTitle, watchedPartOf } from '../../checkpoints/parts.js';
 import { meanLosses } from '../distributed/agreement.js';
+import type { Accumulate } from '../config/training-config.js';
 import type { Communicator } from '../distributed/communicator.js';
 import type { OptimizerRule } from '../optimizer/optimizer-rule.js';
 import { addSquares, type NamedSquares, NO_SQUARES, type UpdateSquares } from '../optimizer/update-squares.js';
@@ -84,7 +85,7 @@ export interface UpdateRequest<Sample> {
 export interface UpdateResult {
   /** Mean of each loss over the micro-batches of all ranks. */
   readonly losses: Readonly<Record<string, number>>;
-  /** Global norm of the mean gradient before clipping. */
+  /** Global norm of the gradient, as the update takes it, before clipping. */
   readonly gradNorm: number;
   /** Samples that took part, on all ranks. */
   readonly samples: number;
@@ -99,6 +100,8 @@ export class UpdateStep<Sample> {
     /** Micro-batches of this rank. */
     private readonly accumulation: number,
     private readonly communicator: Communicator,
+    /** Mean or sum of this rank's micro-batches; over ranks it is the mean. */
+    private readonly accumulate: Accumulate = 'mean',
   ) {}
 
   /**
@@ -119,7 +122,7 @@ export class UpdateStep<Sample> {
         names.push(...(await this.microBatch(request, i, sum)));
       }
       await request.samples.endUpdate();
-      const scale = 1 / (this.accumulation * size);
+      const scale = 1 / ((this.accumulate === 'sum' ? 1 : this.accumulation) * size);
       const gradNorm = await this.optimizer.globalNorm(sum.gradients, scale);
       if (!Number.isFinite(gradNorm)) {
         const all = await this.communicator.textsOf(names.join(', '));

@@ -76,6 +76,13 @@ function expectSameRun(found: Run, expected: Run): void {
 }
 
 describe('a training on several ranks', () => {
+  test.each([2, 4])('of %i averages the sums of its ranks, as DeepSpeed does', async (ranks) => {
+    const [first] = (await run(1, { runDir: newRunDir() })).updates;
+    const [summed] = (await run(ranks, { runDir: newRunDir() }, { accumulate: 'sum' })).updates;
+    // Each rank adds 4 / ranks micro-batches; the mean of all is that of one process.
+    expect(summed?.gradNorm).toBeCloseTo((4 / ranks) * (first?.gradNorm as number), 4);
+  });
+
   test.each([2, 4])('of %i makes the updates of one rank', async (ranks) => {
     const expected = await run(1, { runDir: newRunDir() });
     const found = await run(ranks, { runDir: newRunDir() });

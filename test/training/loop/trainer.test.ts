@@ -91,6 +91,20 @@ describe.each(ENGINES)('Trainer (%s)', (engine) => {
     }
   });
 
+  test("accumulate: 'sum' adds the gradients of micro-batches, 'mean' divides them by their number", async () => {
+    const norms: number[] = [];
+    for (const accumulate of ['mean', 'sum', undefined] as const) {
+      const task = new ToyTask({ noise: 0.1 });
+      const options = toyOptions({ accumulation: 3, ...(accumulate === undefined ? {} : { accumulate }) });
+      const [first] = await train(task, options);
+      norms.push(first?.gradNorm as number);
+      task.dispose();
+    }
+    const [mean = NaN, sum, byDefault] = norms;
+    expect(sum).toBeCloseTo(3 * mean, 4);
+    expect(byDefault).toBe(mean);
+  });
+
   test('every epoch takes every sample once, also when batches straddle epochs', async () => {
     const task = new ToyTask({ sampleCount: 5 });
     await train(
