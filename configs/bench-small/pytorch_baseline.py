@@ -319,7 +319,7 @@ def works(model: Gsva, config: dict, workload: dict):
         "SAM encoder": inference(lambda: model.image_embeddings(single["images"])),
         "CLIP tower": inference(lambda: model.clip_features(single["images_clip"])),
         "LLM forward": inference(lambda: model.llama.model(inputs_embeds=embeddings, use_cache=False)),
-        "mask decoder": inference(lambda: model.low_res_masks(embedding, queries)),
+        "masks": inference(lambda: model.low_res_masks(embedding, queries)),
         "generate": inference(lambda: model.generate(single["prompt"], single["images_clip"], workload["newTokens"])),
     }
 

@@ -1,5 +1,5 @@
 /** Workload of a benchmark: the sizes of a model and of its batch (JSON5, see configs/bench-small). */
-import { MODEL_SCHEMA, type ModelConfig, withProjector } from '../systems/shared/model-config.js';
+import { configForm, type ModelSizes, PARTIAL_SIZES } from '../systems/model-configs.js';
 import { readJson5 } from '../io/json/json-file.js';
 import { alsoCheck, EDITOR_KEY, integer, object, type Read, readAs, text, withoutNulls } from '../schema.js';
 
@@ -8,9 +8,9 @@ const leastTokens = (masks: number): number => 6 * masks + 4;
 
 const WORKLOAD = object({
   seed: integer({ min: 0 }),
-  batch: integer({ min: 1, max: 1024 }).describe('Conversations of a training step'),
+  batch: integer({ min: 1, max: 1024 }).describe('Pictures of a training step'),
   textTokens: integer({ min: 10, max: 8192 }).describe('Tokens of a conversation, the image counted as one'),
-  masks: integer({ min: 1, max: 64 }).describe('[SEG] of an answer'),
+  masks: integer({ min: 1, max: 64 }).describe('Masks asked for about a picture'),
   height: integer({ min: 16, max: 8192 }).describe('Height of images and masks in pixels'),
   width: integer({ min: 16, max: 8192 }).describe('Width of images and masks in pixels'),
   newTokens: integer({ min: 1, max: 4096 }).describe('Tokens written by generation'),
@@ -24,7 +24,7 @@ const WORKLOAD = object({
 export const BENCH_SCHEMA = object({
   ...EDITOR_KEY,
   description: text(),
-  model: MODEL_SCHEMA.describe("Sizes, as in a checkpoint's config.json"),
+  model: PARTIAL_SIZES.describe("Sizes, as in a checkpoint's config.json"),
   workload: WORKLOAD,
 });
 
@@ -37,12 +37,12 @@ export const USUAL_WORKLOAD: Workload = {
 
 export interface BenchConfig {
   readonly description: string;
-  readonly model: ModelConfig;
+  readonly model: ModelSizes;
   readonly workload: Workload;
 }
 
 /** @throws UserError naming file and key */
 export function readBenchConfig(path: string): BenchConfig {
   const { description, model, workload } = readAs(BENCH_SCHEMA, withoutNulls(readJson5(path, 'the benchmark')), path);
-  return { description, model: withProjector(model), workload };
+  return { description, model: configForm(model.system, path).parse(model, path, ['model']), workload };
 }

@@ -1,22 +1,36 @@
-/** Parts that `gsva bench` measures: a training step, an evaluated image, and the parts of the model on their own. */
+/** Parts that `gsva bench` measures: a training step, an evaluated image, a question, and the model's parts on their own. */
+import { padBatch } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
+import { rowsAboutInputs } from '../features/image-rows.js';
+import { masksOfStates } from '../inference/draw-masks.js';
+import { binaryMask } from '../inference/segment-result.js';
+import { teacherForce } from '../inference/teacher-forcing.js';
 import type { Encoder } from '../networks/encoder.js';
-import type { System } from '../systems/system.js';
+import type { FeatureTensors, GroundingModel, System } from '../systems/system.js';
+import type { PreparedImage } from '../types.js';
 import type { BenchConfig } from './bench-config.js';
 import { ModelWork } from './model-work.js';
-import { PARTS, type PartName } from './part-names.js';
+import { ENCODER_PARTS, PARTS, type PartName } from './part-names.js';
 import { readResult, type Work } from './timing.js';
 
 /** A model, and work for it. */
-export class BenchParts extends ModelWork<LlavaSam> {
-  /** @param gsva of the config's sizes, built; belongs to this object */
-  constructor({ workload }: Pick<BenchConfig, 'workload'>, system: System, gsva: LlavaSam) {
-    super(system, gsva, workload);
+export class BenchParts extends ModelWork {
+  /** @param network of the config's sizes, built; belongs to this object */
+  constructor(
+    private readonly config: Pick<BenchConfig, 'model' | 'workload'>,
+    system: System,
+    network: GroundingModel,
+  ) {
+    super(system, network, config.workload);
   }
 
-  get gsva(): LlavaSam {
-    return this.network;
+  /** Names of the parts that this model has, in the order in which they are measured. */
+  get parts(): readonly PartName[] {
+    const { encoders } = this.network;
+    const lacking = Object.entries(ENCODER_PARTS).flatMap(([name, part]) => (name in encoders ? [] : [part]));
+    const kept = this.keepsFeatures ? [] : [PARTS.trainingStepKept, PARTS.trainingStepOnTape];
+    const left: readonly PartName[] = [...lacking, ...kept];
+    return Object.values(PARTS).filter((part) => !left.includes(part));
   }
 
   work(name: PartName): Work {
@@ -25,40 +39,85 @@ export class BenchParts extends ModelWork<LlavaSam> {
       [PARTS.trainingStepKept]: () => this.trainingStep(false),
       [PARTS.trainingStepOnTape]: () => this.trainingStep(false, false),
       [PARTS.evaluatedImage]: () => this.evaluatedImage(),
-      [PARTS.samEncoder]: () => this.encoder('sam'),
-      [PARTS.clipTower]: () => this.encoder('clip'),
+      [PARTS.question]: () => this.answeredQuestion(),
+      [PARTS.sam]: () => this.encoderAlone('sam'),
+      [PARTS.clip]: () => this.encoderAlone('clip'),
+      [PARTS.vit]: () => this.encoderAlone('vit'),
       [PARTS.llm]: () => this.llmForward(),
-      [PARTS.maskDecoder]: () => this.maskDecoder(),
+      [PARTS.masks]: () => this.masks(),
       [PARTS.generate]: () => this.generate(),
     };
     return works[name];
   }
 
-  private encoder(name: 'clip' | 'sam'): Promise<void> {
-    const encoder: Encoder = this.gsva.encoders[name];
+  /**
+   * One question about one target, from the prepared image to its binary mask, as published: a mask of a whole reading
+   * in one pass, the answer given; any other behind an answer that is written token by token.
+   */
+  private async answeredQuestion(): Promise<void> {
+    const { network } = this;
+    const image = await this.encodedImage();
+    const [conversation] = this.load.evaluated;
+    if (conversation === undefined) throw new Error('BenchParts: there is no question');
+    if (network.masksFrom === 'whole reading') {
+      const [answer] = await teacherForce(network, this.vocabulary, [{ image, conversation }]);
+      answer?.masks.map((mask) => binaryMask(mask));
+      return;
+    }
+    const [mask] = await masksOfStates(network, image, [await this.written(image)]);
+    if (mask !== undefined) binaryMask(mask);
+  }
+
+  private encoderAlone(name: string): Promise<void> {
+    const encoder = this.encoder(name);
     const input = this.load.prepared[0]?.inputs[name] as Float32Array;
-    return readResult(() => encoder.forward(tf.tensor(input, [1, ...encoder.imageShape])));
+    return readResult(() => encoder.forward(tf.tensor(input, [this.tilesOf(name), ...encoder.imageShape])));
+  }
+
+  private encoder(name: string): Encoder {
+    const encoder = this.network.encoders[name];
+    if (encoder === undefined) throw new Error(`BenchParts: ${this.system.name} has no encoder "${name}"`);
+    return encoder;
+  }
+
+  /** Tiles of the first picture, of an encoder that takes tiles; else 1. */
+  private tilesOf(name: string): number {
+    const size = tf.util.sizeFromShape([...this.encoder(name).imageShape]);
+    return (this.load.prepared[0]?.inputs[name]?.length ?? size) / size;
+  }
+
+  /** Features of pictures like the first, with the same number everywhere. @param needed for reading, or for masks too */
+  private blankFeatures(pictures: number, needed: 'text' | 'masks'): FeatureTensors {
+    const inputs = Object.entries(this.system.pictures(this.config.model));
+    const wanted = inputs.filter(([, { neededFor }]) => needed === 'masks' || neededFor === 'text');
+    const filled = wanted.map(([name]) => {
+      const encoder = this.encoder(name);
+      const [, ...shape] = encoder.computeOutputShape([1, ...encoder.imageShape]) as number[];
+      return [name, tf.fill([pictures * this.tilesOf(name), ...shape], 0.1)] as const;
+    });
+    return Object.fromEntries(filled);
   }
 
   /** The whole batch from features and text to hidden states. */
   private llmForward(): Promise<void> {
-    const { gsva, load } = this;
-    return readResult(() => {
-      const clip = tf.fill([load.tokens.batch, gsva.patches, gsva.config.clip.hiddenSize], 0.1);
-      return gsva.read(load.batch(gsva).rows, { clip }).hidden;
-    });
+    const { network, load } = this;
+    const pictures = load.pictureOf.map((picture) => load.prepared[picture] as PreparedImage);
+    const rows = rowsAboutInputs(network, load.tokens, pictures, [...pictures.keys()]);
+    return readResult(() => network.read(rows, this.blankFeatures(pictures.length, 'text')).hidden);
   }
 
-  /** The masks of one answer at low resolution, from hidden states. */
-  private maskDecoder(): Promise<void> {
-    const { masks } = this.workload;
-    const { sam, llm } = this.gsva.config;
-    const grid = sam.imageSize / sam.patchSize;
+  /** The masks about one image at low resolution, from hidden states. */
+  private masks(): Promise<void> {
+    const { network, load } = this;
+    const pictures = load.evaluated.map(() => load.prepared[0] as PreparedImage);
+    const rows = rowsAboutInputs(network, padBatch(load.evaluated, this.vocabulary.pad), pictures, [
+      ...pictures.keys(),
+    ]);
+    const places = this.places(rows);
     return readResult(() => {
-      const features = { sam: tf.fill([1, grid, grid, sam.promptEmbedDim], 0.1) };
-      const hidden: tf.Tensor3D = tf.fill([1, masks, llm.hiddenSize], 0.1);
-      const places = Array.from({ length: masks }, (_, state) => ({ row: 0, states: [state] }));
-      return this.gsva.ground({ hidden, features }, places).masks;
+      const features = this.blankFeatures(pictures.length, 'masks');
+      const hidden: tf.Tensor3D = tf.fill([pictures.length, rows.time, this.config.model.llm.hiddenSize], 0.1);
+      return network.ground({ hidden, features, rows }, places).masks;
     });
   }
 }

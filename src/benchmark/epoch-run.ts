@@ -56,9 +56,9 @@ export async function measureEpochs(
   onEpoch: (done: number, name: string) => void = () => undefined,
 ): Promise<EpochResult[]> {
   return withSyntheticSet(settings.images, async (set, folder) => {
-    const { system, gsva } = bench;
-    const pictures = system.pictures(gsva.config);
-    const encoders = await encoderDigests(gsva);
+    const { system, network } = bench;
+    const pictures = system.pictures(network.config);
+    const encoders = await encoderDigests(network);
     const results: EpochResult[] = [];
     let done = 0;
     for (const kind of EPOCH_KINDS) {
@@ -115,7 +115,7 @@ async function epochSeconds(
   for (let first = 0; first < images; first += batch) {
     const rows: ImageToEncode[] = [];
     while (rows.length < batch) rows.push(await samples.next());
-    await bench.stepOn(await features.encode(bench.gsva, rows), recompute);
+    await bench.stepOn(await features.encode(bench.network, rows), recompute);
   }
   // What the first epoch owes to the disk is its own.
   await features.flush();

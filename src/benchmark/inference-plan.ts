@@ -1,9 +1,9 @@
 /** How much memory a question takes, by how the weights are kept, before there are any weights. */
 import type { DryRunKind } from '../engine/dry-run.js';
 import { packedBytes, SMALLEST_PACKED } from '../checkpoints/precision.js';
+import type { ModelSizes } from '../systems/model-configs.js';
 import type { GroundingModel } from '../systems/system.js';
 import { USUAL_WORKLOAD } from './bench-config.js';
-import type { SystemSizes } from './plan-source.js';
 import {
   counted,
   FLOAT_BYTES,
@@ -35,7 +35,7 @@ export interface InferenceCount {
  * Counts what one question takes (some seconds for 7B). Changes TensorFlow.js's backend: nothing can be computed
  * afterwards until an engine is started again.
  */
-export async function countInference(model: SystemSizes): Promise<InferenceCount> {
+export async function countInference(model: ModelSizes): Promise<InferenceCount> {
   const [fused, formulas] = [await dryRun('fused', model, Infinity), await dryRun('formulas', model, Infinity)];
   const packed = await dryRun('fused', model, SMALLEST_PACKED);
   const packedFormulas = await dryRun('formulas', model, SMALLEST_PACKED);
@@ -59,7 +59,7 @@ export function inferencePeak(count: InferenceCount, engine: PlannedEngine, prec
 /** @param smallest numbers of a matrix from which on it is kept in 16 bits */
 function dryRun(
   kind: DryRunKind,
-  model: SystemSizes,
+  model: ModelSizes,
   smallest: number,
 ): Promise<Pick<InferenceCount, 'parameters' | 'packedWeights'> & { readonly peak: number }> {
   const pack = (network: GroundingModel): void => {

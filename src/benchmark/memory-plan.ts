@@ -17,8 +17,9 @@ import { MOST_FEATURE_BYTES } from '../features/feature-store.js';
 import { type Stage, trainableVariables, trainsIn, trainsOnSets } from '../training/trainable.js';
 import type { Workload } from './bench-config.js';
 import { ModelWork } from './model-work.js';
-import type { PlanSource, SystemSizes } from './plan-source.js';
+import type { PlanSource } from './plan-source.js';
 import { systemNamed } from '../systems/index.js';
+import type { ModelSizes } from '../systems/model-configs.js';
 import type { GroundingModel } from '../systems/system.js';
 
 /** Parameters of one part of the model. */
@@ -63,8 +64,10 @@ export interface MemoryPlan {
   readonly featuresPerImage: number;
   /** Most of them that are kept, of all images. */
   readonly keptFeatures: number;
-  /** Additions and multiplications of the matrix products of one evaluated image: encoders, language model, masks. */
+  /** Additions and multiplications of the matrix products of one question, LoRA merged: encoders, language model, masks. */
   readonly questionFlops: number;
+  /** Those of the forward and backward pass on one micro-batch. */
+  readonly stepFlops: number;
   readonly engines: readonly EnginePlan[];
 }
 
@@ -112,14 +115,18 @@ export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
     holdFrozenWeights(network, stage, source.frozenWeights);
   };
   const dryRun = (engine: DryRunKind) =>
-    counted(engine, source, pack, async (bench, peakOf) => ({
-      ...{ parts: partSizes(bench.network, stage), featuresPerImage: bench.featureBytes },
-      ...{ packedWeights: packedBytes(bench.network), inference: await questionPeak(bench, peakOf) },
-      training: await trainingPeak(engine, peakOf, bench, source),
-      questionFlops: await countFlops(() => bench.evaluatedImage()),
-    }));
+    counted(engine, source, pack, async (bench, peakOf) => {
+      const inference = await questionPeak(bench, peakOf);
+      let training = 0;
+      const stepFlops = await countFlops(async () => {
+        training = await trainingPeak(engine, peakOf, bench, source);
+      });
+      const { network, featureBytes: featuresPerImage } = bench;
+      const parts = partSizes(network, stage);
+      return { parts, featuresPerImage, packedWeights: packedBytes(network), inference, training, stepFlops };
+    });
   const peaks = { fused: await dryRun('fused'), formulas: await dryRun('formulas') };
-  const { parts, featuresPerImage, packedWeights, questionFlops } = peaks.fused;
+  const { parts, featuresPerImage, packedWeights, stepFlops } = peaks.fused;
   const parameters = parts.reduce((sum, part) => sum + part.parameters, 0);
   const trainable = parts.reduce((sum, part) => sum + part.trainable, 0);
   // What is packed takes half of what it took.
@@ -145,14 +152,22 @@ export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
     optimizer: 2 * FLOAT_BYTES * trainable,
     featuresPerImage,
     keptFeatures,
-    questionFlops,
+    questionFlops: await questionFlops(source),
+    stepFlops,
     engines,
   };
 }
 
+/** Arithmetic of one question about one target, by a model whose adapters are merged. */
+function questionFlops({ model, question }: PlanSource): Promise<number> {
+  const merged: ModelSizes = { ...model, lora: { ...model.lora, r: 0 } } as ModelSizes;
+  const sizes = { model: merged, workload: question };
+  return counted('fused', sizes, () => undefined, (bench) => countFlops(() => bench.evaluatedImage())); // prettier-ignore
+}
+
 /** Sizes of a model and of its work; what trains is of its stage, by default what its system's recipe trains. */
 interface CountedSizes {
-  readonly model: SystemSizes;
+  readonly model: ModelSizes;
   readonly workload: Workload;
   readonly stage?: Stage;
 }

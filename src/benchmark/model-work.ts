@@ -10,8 +10,10 @@ import {
   stackFeatures,
   stackPrepared,
 } from '../features/image-features.js';
+import { rowsAbout, rowsAboutInputs } from '../features/image-rows.js';
+import type { MultimodalRows } from '../networks/multimodal-rows.js';
 import { variablesOf } from '../checkpoints/parts.js';
-import type { FeatureTensors, GroundingModel, System, TrainingStep, Vocabulary } from '../systems/system.js';
+import type { FeatureTensors, GroundingModel, Place, System, TrainingStep, Vocabulary } from '../systems/system.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
 import type { Workload } from './bench-config.js';
 import { RandomWorkload } from './random-workload.js';
@@ -20,9 +22,9 @@ import type { NamedVariables } from '../nn/backprop.js';
 
 const FLOAT_BYTES = 4;
 
-export class ModelWork<N extends GroundingModel = GroundingModel> {
+export class ModelWork {
   protected readonly load: RandomWorkload;
-  private readonly vocabulary: Vocabulary;
+  protected readonly vocabulary: Vocabulary;
   private readonly variables: NamedVariables;
   private readonly step: TrainingStep;
   private optimizer: AdamW | null = null;
@@ -32,19 +34,24 @@ export class ModelWork<N extends GroundingModel = GroundingModel> {
   /** @param network built; belongs to this object @param trains names of its parts that train */
   constructor(
     readonly system: System,
-    readonly network: N,
+    readonly network: GroundingModel,
     protected readonly workload: Workload,
     trains: readonly string[] = network.trains,
   ) {
     this.vocabulary = system.vocabulary(network.config, {});
-    this.load = new RandomWorkload(workload, this.vocabulary, system.pictures(network.config));
+    this.load = new RandomWorkload(system, network.config, workload, this.vocabulary);
     this.variables = variablesOf(network, trains);
     this.step = system.recipe.step(network, this.variables);
   }
 
+  /** Whether the encoders are frozen, so that training keeps their features. */
+  get keepsFeatures(): boolean {
+    return this.system.recipe.trainsEncoders !== true;
+  }
+
   /** Bytes of the frozen encoders' features of one image; 0 where encoders train. */
   get featureBytes(): number {
-    if (this.system.recipe.trainsEncoders === true) return 0;
+    if (!this.keepsFeatures) return 0;
     return FLOAT_BYTES * Object.values(featureSizes(this.network)).reduce((sum, size) => sum + size, 0);
   }
 
@@ -56,23 +63,42 @@ export class ModelWork<N extends GroundingModel = GroundingModel> {
 
   /** Features of the batch, kept from one step to the next unless the encoders are to run; none where they train. */
   private async encode(withEncoders: boolean): Promise<readonly EncodedImage[]> {
-    const { system, network, load } = this;
-    if (system.recipe.trainsEncoders === true) return [];
+    const { network, load } = this;
+    if (!this.keepsFeatures) return [];
     if (withEncoders || this.encoded.length === 0) this.encoded = await encodeImages(network, load.prepared);
     return this.encoded;
   }
 
   private async gradients(images: readonly EncodedImage[], recompute: boolean) {
-    const { network, load, system } = this;
-    const trainsEncoders = system.recipe.trainsEncoders === true;
-    const features: FeatureTensors = trainsEncoders
-      ? stackPrepared(network, load.prepared)
-      : stackFeatures(network, images);
+    const { targets } = this.load;
+    const { rows, features } = this.batchOf(images);
     try {
-      return (await this.step({ ...load.batch(network), features }, { recompute })).gradients;
+      return (await this.step({ rows, features, places: this.places(rows), targets }, { recompute })).gradients;
     } finally {
       tf.dispose(features);
     }
+  }
+
+  /** Rows of the training batch, and features of encoded images or, of encoders that train, their inputs. */
+  private batchOf(images: readonly EncodedImage[]): {
+    readonly rows: MultimodalRows;
+    readonly features: FeatureTensors;
+  } {
+    const { network, load } = this;
+    const { tokens, prepared, pictureOf } = load;
+    if (!this.keepsFeatures) {
+      return {
+        rows: rowsAboutInputs(network, tokens, prepared, pictureOf),
+        features: stackPrepared(network, prepared),
+      };
+    }
+    const ofRows = pictureOf.map((picture) => images[picture] as EncodedImage);
+    return { rows: rowsAbout(network, tokens, ofRows), features: stackFeatures(network, ofRows) };
+  }
+
+  protected places(rows: MultimodalRows): Place[] {
+    const { found, absent } = this.vocabulary;
+    return rows.statesBefore([...found, ...absent]).map(({ row, position }) => ({ row, states: [position] }));
   }
 
   async trainingStep(withEncoders: boolean, recompute = true): Promise<void> {
@@ -91,26 +117,37 @@ export class ModelWork<N extends GroundingModel = GroundingModel> {
     await readLast(this.variables);
   }
 
-  /** The reference's protocol on one prepared image, both passes, to binary masks at the image's size. */
+  /** The reference's protocol on one prepared image, all of its passes, to binary masks at the image's size. */
   async evaluatedImage(): Promise<void> {
-    const { network, load } = this;
-    const [image] = await encodeImages(network, load.prepared.slice(0, 1));
-    if (image === undefined) throw new Error('ModelWork: the image was not encoded');
-    const [answer] = await teacherForce(network, this.vocabulary, [{ image, conversation: load.evaluated }]);
-    answer?.masks.map((mask) => binaryMask(mask));
+    const image = await this.encodedImage();
+    const items = this.load.evaluated.map((conversation) => ({ image, conversation }));
+    const answers = await teacherForce(this.network, this.vocabulary, items);
+    for (const { masks } of answers) for (const mask of masks) binaryMask(mask);
   }
 
   /** Reads the question and writes a number of tokens one after the other, whatever they are. */
   async generate(): Promise<void> {
-    const { network, load } = this;
-    this.question ??= (await encodeImages(network, load.prepared.slice(0, 1)))[0] as EncodedImage;
-    const session = new DecodingSession(network, this.question);
+    this.question ??= await this.encodedImage();
+    await this.written(this.question);
+  }
+
+  /** The first image with the features of its encoders. */
+  protected async encodedImage(): Promise<EncodedImage> {
+    const [image] = await encodeImages(this.network, this.load.prepared.slice(0, 1));
+    if (image === undefined) throw new Error('ModelWork: the image was not encoded');
+    return image;
+  }
+
+  /** @returns the state before the last token that is written [D] */
+  protected async written(image: EncodedImage): Promise<Float32Array> {
+    const session = new DecodingSession(this.network, image);
     try {
-      let unread = load.promptIds;
-      for (let i = 0; i < this.workload.newTokens; i++) {
-        const { logits } = await session.feed(unread);
-        unread = [logits.indexOf(logits.reduce((most, value) => Math.max(most, value)))];
+      let step = await session.feed(this.load.promptIds);
+      for (let i = 1; i < this.workload.newTokens; i++) {
+        const { logits } = step;
+        step = await session.feed([logits.indexOf(logits.reduce((most, value) => Math.max(most, value)))]);
       }
+      return step.state;
     } finally {
       session.dispose();
     }

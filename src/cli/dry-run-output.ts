@@ -45,6 +45,8 @@ export function dryRunJson(run: DryRun, file: string): object {
     parameters: plan.parameters,
     trainable: plan.trainable,
     featuresPerImage: plan.featuresPerImage,
+    questionFlops: plan.questionFlops,
+    stepFlops: plan.stepFlops,
     memory,
     speed: speed.value,
     notMeasured: speed.missing,
@@ -93,6 +95,18 @@ export function showParts(plan: MemoryPlan, trained: string, output: Output): vo
   output.table(['part', 'parameters>', `${trained}>`], rows);
 }
 
+/** "arithmetic: 1.65 TFLOP a question, 51 TFLOP a micro-batch (forward and backward)" */
+export function arithmeticText({ questionFlops, stepFlops }: MemoryPlan): string {
+  const text = (flops: number): string => `${(flops / 1e12).toPrecision(3)} TFLOP`;
+  const step = `${text(stepFlops)} a micro-batch (forward and backward)`;
+  return ` arithmetic: ${text(questionFlops)} a question about one target, ${step}`;
+}
+
+function showFeatures({ featuresPerImage }: MemoryPlan, output: Output): void {
+  const kept = `features of an image, where they are kept: ${bytesText(featuresPerImage)}`;
+  output.line(` ${featuresPerImage === 0 ? 'the encoders train: no features are kept' : kept}`);
+}
+
 function showMemory({ plan, memory, ranks }: DryRun, output: Output): void {
   const machine = machineMemory();
   const { weights, gradients, optimizer, exchange, engines } = memory;
@@ -101,7 +115,8 @@ function showMemory({ plan, memory, ranks }: DryRun, output: Output): void {
     ` memory${each}: weights ${bytesText(weights)}, gradients ${bytesText(gradients)}, ` +
       `AdamW ${bytesText(optimizer)}${exchange === 0 ? '' : `, exchange ${bytesText(exchange)}`}`,
   );
-  output.line(` features of an image, where they are kept: ${bytesText(plan.featuresPerImage)}`);
+  showFeatures(plan, output);
+  output.line(arithmeticText(plan));
   const rows = engines.map(({ engine, activations, tensors, process }) => {
     const missing = lacking(engine, { tensors, process: process * ranks }, machine);
     return [engine, ...[activations, tensors, process].map(bytesText), missing === null ? 'yes' : `no: ${missing}`];

@@ -13,7 +13,6 @@ import { packagePath } from '../program.js';
 import { Random } from '../random.js';
 import { runCommand } from '../setup/run-command.js';
 import { systemNamed } from '../systems/index.js';
-import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type FrozenWeights, holdFrozenWeights } from '../training/config/frozen-weights.js';
 import { startNoted } from './engine.js';
 import { counted, type Watch } from './watch.js';
@@ -103,11 +102,11 @@ async function withBench<T>(
   use: (bench: BenchParts) => Promise<T>,
 ): Promise<T> {
   const system = await systemNamed(config.model.system, config.description);
-  const gsva = new LlavaSam(config.model);
-  holdFrozenWeights(gsva, 'gsva', frozenWeights);
-  gsva.build();
-  gsva.randomize(new Random(config.workload.seed));
-  const bench = new BenchParts(config, system, gsva);
+  const network = system.build(config.model);
+  holdFrozenWeights(network, 'grounding', frozenWeights);
+  network.build();
+  network.randomize(new Random(config.workload.seed));
+  const bench = new BenchParts(config, system, network);
   try {
     return await use(bench);
   } finally {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import JSON5 from 'json5';
 import { readBenchConfig } from '../../src/benchmark/bench-config.js';
+import type { ModelConfig } from '../../src/systems/shared/model-config.js';
 import { UserError } from '../../src/errors.js';
 
 const FILE = 'configs/bench-small/config.json5';
@@ -16,7 +17,7 @@ afterAll(() => {
 test('bench-small has the sizes that the figures in docs/benchmarks.md are for', () => {
   const { model, workload } = readBenchConfig(FILE);
   expect(workload).toMatchObject({ batch: 2, textTokens: 96, masks: 3, height: 480, width: 640 });
-  expect(model.sam.imageSize).toBeGreaterThanOrEqual(256);
+  expect((model as ModelConfig).sam.imageSize).toBeGreaterThanOrEqual(256);
 });
 
 type Json = Record<string, Record<string, unknown>>;

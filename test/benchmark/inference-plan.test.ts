@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { USUAL_WORKLOAD } from '../../src/benchmark/bench-config.js';
 import { countInference, inferencePeak } from '../../src/benchmark/inference-plan.js';
 import { planMemory } from '../../src/benchmark/memory-plan.js';
-import { readPlanSource } from '../../src/benchmark/plan-source.js';
+import { ONE_QUESTION, readPlanSource } from '../../src/benchmark/plan-source.js';
 import { RELEASED_COUNTS } from '../../src/benchmark/released-counts.js';
 import { SMALL } from '../helpers/small-model.js';
 
@@ -38,6 +38,7 @@ describe('countInference', () => {
       kind: 'model',
       model: SMALL,
       stage: 'gsva',
+      question: ONE_QUESTION,
       frozenWeights: 'f32',
       workload: USUAL_WORKLOAD,
       accumulation: 1,

@@ -1,5 +1,4 @@
 /** A dry run needs what a real engine needs, at sizes that were not looked at before; and the plan made of it. */
-import { system } from '../../src/systems/gsva/system.js';
 import { writeFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,27 +7,34 @@ import { BenchParts } from '../../src/benchmark/bench-parts.js';
 import { PARTS } from '../../src/benchmark/part-names.js';
 import { lacking } from '../../src/benchmark/fits.js';
 import { planMemory } from '../../src/benchmark/memory-plan.js';
-import { type PlanSource, readPlanSource } from '../../src/benchmark/plan-source.js';
-import { type ModelConfig, modelConfigToJson } from '../../src/systems/shared/model-config.js';
+import { ONE_QUESTION, type PlanSource, readPlanSource } from '../../src/benchmark/plan-source.js';
+import { modelConfigToJson } from '../../src/systems/shared/model-config.js';
 import { startDryRun } from '../../src/engine/dry-run.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { LlavaSam } from '../../src/systems/shared/llava-sam.js';
+import { systemNamed } from '../../src/systems/index.js';
+import type { ModelSizes } from '../../src/systems/model-configs.js';
 import { Random } from '../../src/random.js';
 import { trainableVariables } from '../../src/training/trainable.js';
 import { SMALL } from '../helpers/small-model.js';
+import { SMALL_SELF1E } from '../helpers/small-self1e.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-plan-'));
 afterAll(() => {
   rmSync(scratch, { recursive: true });
 });
 
-function sourceOf(workload: Partial<PlanSource['workload']>, llmSize = 24): PlanSource<ModelConfig> {
+function sourceOf(workload: Partial<PlanSource['workload']>, llmSize = 24): PlanSource {
   const llm = { ...SMALL.llm, hiddenSize: llmSize, numHiddenLayers: 3 };
+  return sourceWith({ ...SMALL, llm }, workload);
+}
+
+function sourceWith(model: ModelSizes, workload: Partial<PlanSource['workload']> = {}): PlanSource {
   return {
     kind: 'benchmark',
-    model: { ...SMALL, llm },
-    stage: 'gsva',
+    model,
+    stage: 'grounding',
+    question: ONE_QUESTION,
     frozenWeights: 'f32',
     workload: { seed: 1, batch: 2, textTokens: 40, masks: 3, height: 48, width: 64, newTokens: 4, ...workload },
     accumulation: 1,
@@ -37,15 +43,17 @@ function sourceOf(workload: Partial<PlanSource['workload']>, llmSize = 24): Plan
 }
 
 /** Most bytes that TensorFlow.js counts during each piece of work, on the engine that runs. */
-async function countedBytes(source: PlanSource<ModelConfig>): Promise<Record<string, number>> {
+async function countedBytes(source: PlanSource): Promise<Record<string, number>> {
   const before = tf.memory().numBytes;
-  const gsva = new LlavaSam(source.model);
-  gsva.build();
-  gsva.randomize(new Random(1));
-  const bench = new BenchParts(source, system, gsva);
+  const { model, workload } = source;
+  const system = await systemNamed(model.system, 'a test');
+  const network = system.build(model);
+  network.build();
+  network.randomize(new Random(1));
+  const bench = new BenchParts({ model, workload }, system, network);
   const counted: Record<string, number> = {};
   try {
-    for (const part of Object.values(PARTS)) {
+    for (const part of bench.parts) {
       const info = await tf.profile(async () => {
         await (part === PARTS.trainingStep ? bench.forwardBackward(true) : bench.work(part)());
         return tf.scalar(0);
@@ -60,10 +68,13 @@ async function countedBytes(source: PlanSource<ModelConfig>): Promise<Record<str
   return counted;
 }
 
-const SOURCES: readonly [string, PlanSource<ModelConfig>][] = [
+const SOURCES: readonly [string, PlanSource][] = [
   ['two conversations', sourceOf({})],
   ['one, wide, with many masks', sourceOf({ batch: 1, textTokens: 64, masks: 7 }, 40)],
   ['large masks', sourceOf({ height: 160, width: 120, masks: 2 })],
+  ['a question a target', sourceWith({ ...SMALL, system: 'lisa' })],
+  ['SELF1E, whose encoder trains', sourceWith(SMALL_SELF1E)],
+  ['SELF1E, one large mask', sourceWith(SMALL_SELF1E, { batch: 1, masks: 1, height: 160, width: 120 })],
 ];
 
 describe.each(SOURCES)('%s', (_, source) => {
@@ -87,7 +98,7 @@ describe('planMemory', () => {
     const source = sourceOf({});
     const plan = await planMemory(source);
     await startEngine({ engine: 'wasm' });
-    const gsva = new LlavaSam(source.model);
+    const gsva = (await systemNamed('gsva', 'a test')).build(source.model);
     gsva.build();
     const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
     expect(plan.parameters).toBe(sum([...gsva.namedParameters().values()].map(({ variable }) => variable.read().size)));
@@ -133,7 +144,7 @@ describe('planMemory', () => {
   });
 
   test('more conversations, tokens and micro-batches need more', async () => {
-    const training = async (source: PlanSource<ModelConfig>): Promise<number> => {
+    const training = async (source: PlanSource): Promise<number> => {
       return (await planMemory(source)).engines[0]?.training.tensors ?? NaN;
     };
     const one = await training(sourceOf({ batch: 1 }));

@@ -15,6 +15,7 @@ const PLAN: MemoryPlan = {
   keptFeatures: 7,
   featuresPerImage: 0,
   questionFlops: 0,
+  stepFlops: 0,
   engines: [{ engine: 'wasm', training: PEAK, inference: PEAK }],
 };
 

@@ -26,7 +26,7 @@ describe.each([
 ] as const)('$size', ({ size, all, trainable, tables, tflop }) => {
   test('parameters and arithmetic of a question', async () => {
     const source = await openPlanSource(configFile(size, 0), { image: [448, 448] });
-    expect(source.workload).toMatchObject({ masks: 1, textTokens: 48 });
+    expect(source.question).toMatchObject({ masks: 1, textTokens: 48 });
     const plan = await planMemory(source);
     expect(Math.abs(plan.parameters / all - 1)).toBeLessThan(0.003);
     expect(Math.abs(plan.questionFlops / 1e12 / tflop - 1)).toBeLessThan(0.05);

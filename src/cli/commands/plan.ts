@@ -7,7 +7,7 @@ import { UsageError } from '../../errors.js';
 import { bytesText, machineMemory, type MachineMemory } from '../../machine.js';
 import type { FrozenWeights } from '../../training/config/frozen-weights.js';
 import { type CommandContext, defineCommand } from '../command.js';
-import { showParts } from '../dry-run-output.js';
+import { arithmeticText, showParts } from '../dry-run-output.js';
 import { flag, option, required } from '../options/option.js';
 import { FROZEN_WEIGHTS_OPTION } from '../options/shared.js';
 import { INPUT_PATH, requireFile, textAs, wholeNumber } from '../options/values.js';
@@ -84,8 +84,9 @@ function show(source: PlanSource, plan: MemoryPlan, memory: MachineMemory, outpu
     ` weights ${bytesText(plan.weights)}${inSixteen}, gradients ${bytesText(plan.gradients)}, AdamW ${bytesText(plan.optimizer)}`,
   );
   const kept = plan.keptFeatures === 0 ? '' : `, of all images up to ${bytesText(plan.keptFeatures)}`;
-  output.line(` arithmetic of a question: ${(plan.questionFlops / 1e12).toPrecision(3)} TFLOP`);
-  output.line(` features kept of each image: ${bytesText(plan.featuresPerImage)}${kept}`);
+  output.line(arithmeticText(plan));
+  if (plan.featuresPerImage === 0) output.line(' the encoders train: no features are kept');
+  else output.line(` features kept of each image: ${bytesText(plan.featuresPerImage)}${kept}`);
   output.line(
     ` stage ${source.stage}, batch ${batch}, ${textTokens} tokens, ${masks} masks of ${height} × ${width} pixels` +
       (source.accumulation > 1 ? `, ${source.accumulation} micro-batches` : ''),

@@ -129,7 +129,14 @@ export class Trainer<Sample> {
 
   private async loop(log: RunLog | null): Promise<TrainingEnd> {
     const { signal } = this.environment;
-    const { batchSize, accumulation, accumulate, validateEvery, checkpointEvery, watchEvery = WATCH_EVERY } = this.options;
+    const {
+      batchSize,
+      accumulation,
+      accumulate,
+      validateEvery,
+      checkpointEvery,
+      watchEvery = WATCH_EVERY,
+    } = this.options;
     const random = Random.fromState(this.state.random);
     const samples = this.startSamples(random.fork(0));
     const step = new UpdateStep(this.task, this.optimizer, batchSize, accumulation, this.communicator, accumulate);

@@ -7,6 +7,7 @@ import { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import type { Backbone, Piece } from '../../../src/systems/catalogue/entry.js';
 import { ADDED_ROWS, CLIP_L14, SAM_VIT_H } from '../../../src/systems/catalogue/pieces.js';
 import { BACKBONES, PACKAGED_MODELS, RELEASED_MODELS } from '../../../src/systems/catalogue/released-models.js';
+import type { ModelConfig } from '../../../src/systems/shared/model-config.js';
 import { readPlanSource } from '../../../src/benchmark/plan-source.js';
 import { expectedFigures, TABLES } from '../../../src/evaluation/report/published-figures.js';
 import { GROUNDING_TRAINS, LLAVA_SAM_PARTS } from '../../../src/systems/shared/llava-sam-parts.js';
@@ -14,7 +15,7 @@ import { isTrainable } from '../../../src/training/trainable.js';
 
 /** Numbers of the model that configs/paper describes, by parameter name. */
 function numbersOf({ name }: Backbone): Map<string, number> {
-  const gsva = new LlavaSam(readPlanSource(`configs/paper/${name}-pretrain.json5`).model);
+  const gsva = new LlavaSam(readPlanSource(`configs/paper/${name}-pretrain.json5`).model as ModelConfig);
   gsva.build();
   const numbers = [...gsva.namedParameters()].map(([parameter, { variable }]): [string, number] => [
     parameter,

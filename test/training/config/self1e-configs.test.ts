@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { DATASET_NAMES } from '../../../src/data/dataset-registry.js';
 import { startDryRun } from '../../../src/engine/dry-run.js';
+import * as tf from '../../../src/engine/tf.js';
 import { SELF1E_BASES } from '../../../src/systems/catalogue/self1e-models.js';
 import { systemNamed } from '../../../src/systems/index.js';
 import { readExperimentConfig } from '../../../src/training/config/experiment-config.js';
@@ -106,7 +107,7 @@ test.each(Object.entries(SIZES))('%s: as many numbers are there and trained as i
     const trained = Object.values(sizes).reduce((sum, numbers) => sum + numbers, 0);
     expect((trained / 1e9).toFixed(2)).toBe(name === '2b' ? '0.70' : '1.64');
     const all = [...network.namedParameters()].filter(([parameter]) => !parameter.includes('lora_'));
-    const numbers = all.map(([, { variable }]) => variable.shape.reduce((product, side) => product * (side ?? 0), 1));
+    const numbers = all.map(([, { variable }]) => tf.util.sizeFromShape(variable.shape as number[]));
     expect(numbers.reduce((sum, own) => sum + own, 0)).toBe(base.numbers.all);
   } finally {
     network.dispose();
