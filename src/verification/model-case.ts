@@ -23,6 +23,7 @@ export type Comparison<Case, Given> = (network: LlavaSam, recorded: Case, given:
 
 /** Tensors of one file by name, in PyTorch's layout; every one that is missing is an error that names it. */
 export class Recording {
+  private readonly read = new Set<string>();
   private readonly tensors: ReadonlyMap<string, StoredTensor>;
 
   constructor(readonly path: string) {
@@ -33,10 +34,16 @@ export class Recording {
     return [...this.tensors.keys()];
   }
 
+  /** Names that nobody has asked for. */
+  get unread(): readonly string[] {
+    return this.names.filter((name) => !this.read.has(name));
+  }
+
   get(name: string): { readonly shape: readonly number[]; readonly data: Float32Array } {
     const tensor = this.tensors.get(name);
     if (tensor === undefined)
       throw new UserError(`Verifying with ${this.path}: it has no tensor "${name}". Copy the recording again.`);
+    this.read.add(name);
     return { shape: tensor.shape, data: toFloat32(tensor, name) };
   }
 }

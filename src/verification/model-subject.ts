@@ -3,6 +3,7 @@
  * way must be the recorded number rounded, bit for bit; it is then replaced by that number, so that everything after is
  * held to the usual tolerances.
  */
+import type { LoraConfig } from '../config.js';
 import { type ModelConfig, modelConfigToJson } from '../systems/shared/model-config.js';
 import type { FileTensor, FileTensors } from '../io/file-tensor.js';
 import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../half-float.js';
@@ -12,8 +13,8 @@ import { nameInModel } from '../checkpoints/weights.js';
 import { largestDifference, Mismatches, toleranceItem, type VerifyItem } from './verify-item.js';
 
 /** Model to be verified instead of the recording's own weights. */
-export interface ModelSubject {
-  readonly config: ModelConfig;
+export interface ModelSubject<C = ModelConfig> {
+  readonly config: C;
   readonly tensors: FileTensors;
   /** Where the weights are, for errors. */
   readonly weightsPath?: string;
@@ -34,6 +35,19 @@ const ROUNDINGS: readonly Rounding[] = [
 
 /** @param recorded the recording's own model; its LoRA is folded in where the subject has none */
 export function checkSubject(recorded: ModelSubject, subject: ModelSubject) {
+  return checkFiles(recorded, subject, modelConfigToJson, ['lora.dropout']);
+}
+
+/**
+ * As `checkSubject`, of any system.
+ * @param toJson sizes as config.json has them @param unsaid keys ("lora.dropout") that no file of weights says
+ */
+export function checkFiles<C extends { readonly lora: LoraConfig }>(
+  recorded: ModelSubject<C>,
+  subject: ModelSubject<C>,
+  toJson: (config: C) => Record<string, unknown>,
+  unsaid: readonly string[],
+) {
   const isMerged = subject.config.lora.r === 0 && recorded.config.lora.r > 0;
   const bare = { config: recorded.config, tensors: byBareName(recorded.tensors) };
   const expected = isMerged ? mergeLora(bare.config, bare.tensors) : bare;
@@ -51,7 +65,7 @@ export function checkSubject(recorded: ModelSubject, subject: ModelSubject) {
     if (reference === undefined) continue;
     const [is, shouldBe] = [numbersOf(tensor, name), numbersOf(reference, name)];
     const difference = largestDifference(is, shouldBe);
-    const isRounded = difference > 0 && ROUNDINGS.some((round) => largestDifference(is, round(shouldBe)) === 0);
+    const isRounded = difference > 0 && ROUNDINGS.some((round) => isRoundingOf(is, shouldBe, round, isMerged));
     tensors.set(name, isRounded ? reference : tensor);
     if (isRounded) rounded.push(name);
     else if (difference > largest) [largest, worst] = [difference, name];
@@ -63,20 +77,34 @@ export function checkSubject(recorded: ModelSubject, subject: ModelSubject) {
     config: { ...subject.config, lora: { ...subject.config.lora, dropout: expected.config.lora.dropout } },
     tensors,
     items: [
-      sizesItem(expected.config, subject.config),
+      sizesItem(toJson(expected.config), toJson(subject.config), unsaid),
       names.item(),
       toleranceItem('weights', largest, WEIGHT_TOLERANCE, detail),
     ],
   };
 }
 
-/** All but the dropout, which no file of weights says. */
-function sizesItem(expected: ModelConfig, found: ModelConfig): VerifyItem {
+/**
+ * Whether numbers are others in 16 bits, bit for bit.
+ * @param isMerged the others are sums, computed in another order: next to a tie they may go to the other side
+ */
+function isRoundingOf(found: Float32Array, of: Float32Array, round: Rounding, isMerged: boolean): boolean {
+  const shifts = isMerged ? [0, WEIGHT_TOLERANCE, -WEIGHT_TOLERANCE] : [0];
+  const rounded = shifts.map((shift) => round(shift === 0 ? of : of.map((value) => value + shift)));
+  return found.length === of.length && found.every((value, i) => rounded.some((each) => each[i] === value));
+}
+
+/** @param unsaid keys that are not compared */
+function sizesItem(
+  expected: Record<string, unknown>,
+  found: Record<string, unknown>,
+  unsaid: readonly string[],
+): VerifyItem {
   const sizes = new Mismatches('sizes');
-  const [a, b] = [modelConfigToJson(expected), modelConfigToJson(found)] as Record<string, Record<string, unknown>>[];
+  const [a, b] = [expected, found] as Record<string, Record<string, unknown>>[];
   for (const [section, values] of Object.entries(a ?? {})) {
     for (const [key, value] of Object.entries(typeof values === 'object' ? values : { [section]: values })) {
-      if (section === 'lora' && key === 'dropout') continue;
+      if (unsaid.includes(`${section}.${key}`)) continue;
       const other = typeof values === 'object' ? b?.[section]?.[key] : b?.[section];
       sizes.compare(`${section}.${key}`, JSON.stringify(other ?? null), JSON.stringify(value));
     }

@@ -1,6 +1,7 @@
 /** The recording of SELF1E's whole model (self1e-tiny), read strictly. */
 import { join } from 'node:path';
 import { withWeights } from '../checkpoints/checkpoint-directory.js';
+import { UserError } from '../errors.js';
 import { PROJECTIONS, VIT_PROJECTIONS } from '../config.js';
 import type { TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
@@ -16,8 +17,10 @@ import { internVlSizes } from '../systems/self1e/published/config.js';
 import { ownName } from '../systems/self1e/published/names.js';
 import { system } from '../systems/self1e/system.js';
 import type { MaskTargets, Vocabulary } from '../systems/system.js';
-import type { BinaryMask, TileGrid } from '../types.js';
+import type { BinaryMask } from '../types.js';
 import { Recording } from './model-case.js';
+import type { ModelSubject } from './model-subject.js';
+import { type RecordedLayout, recordedLayouts } from './self1e-layouts.js';
 
 /** Padding in the recorded ids; no text ends with it. */
 const PAD = 0;
@@ -36,6 +39,8 @@ export class Self1eCase {
   readonly tensors: Recording;
   /** case.json */
   readonly json: JsonReader;
+  /** Recorded rows by the prefix of their tensors. */
+  readonly layouts: ReadonlyMap<string, RecordedLayout>;
 
   /** @throws UserError naming file and key or tensor at fault */
   constructor(readonly dir: string) {
@@ -46,6 +51,7 @@ export class Self1eCase {
     this.tensors = new Recording(join(dir, 'case.safetensors'));
     const jsonPath = join(dir, 'case.json');
     this.json = JsonReader.of(readJson(jsonPath, 'the recorded figures'), jsonPath);
+    this.layouts = recordedLayouts(this.json, this.tensors.names);
   }
 
   /** Weights of a file by our names. */
@@ -59,46 +65,76 @@ export class Self1eCase {
     return 'name' in found ? found.name : recorded;
   }
 
-  /** The model with the recorded weights; the caller disposes it. */
-  buildModel(): Self1e {
-    return withWeights(new Self1e(this.config), this.weights('model.safetensors'), join(this.dir, 'model.safetensors'));
+  /** The recorded model's sizes and weights. */
+  model(): ModelSubject<Self1eConfig> {
+    const weightsPath = join(this.dir, 'model.safetensors');
+    return { config: this.config, tensors: this.weights('model.safetensors'), weightsPath };
   }
 
-  /** Images [n, 3, S, S] as ours, [n, S, S, 3]; owned by the caller. */
-  pictures(name: string): tf.Tensor4D {
+  /** The model, with the recorded weights unless others are given; the caller disposes it. */
+  buildModel({ config, tensors, weightsPath = this.dir } = this.model()): Self1e {
+    return withWeights(new Self1e(config), tensors, weightsPath);
+  }
+
+  /** Images [n, 3, S, S] as ours, [n, S, S, 3]; owned by the caller. @param range of some of them: begin and end */
+  pictures(name: string, range: readonly [number, number] | null = null): tf.Tensor4D {
     const { shape, data } = this.tensors.get(name);
-    return tf.tidy(() => tf.transpose(tf.tensor4d(data, shape as [number, number, number, number]), [0, 2, 3, 1]));
+    const [begin, end] = range ?? [0, shape[0] ?? 0];
+    return tf.tidy(() => {
+      const images = tf.tensor4d(data, shape as [number, number, number, number]);
+      return tf.transpose(tf.slice(images, begin, end - begin), [0, 2, 3, 1]);
+    });
   }
 
   /**
-   * Rows of recorded ids and their pictures.
+   * Recorded rows and their pictures.
    * @param prefix of the tensors' names: 'b.'
-   * @param grids tiles of the picture of each row; by default one
-   * @param pictureOf picture of each row; by default its own
+   * @throws UserError where ids, tiles and pictures do not fit each other
    */
-  rows(
-    prefix: string,
-    grids: readonly TileGrid[] = [],
-    pictureOf: readonly number[] | null = null,
-    pixels = `${prefix}pixel_values`,
-  ): RecordedRows {
+  rows(prefix: string): RecordedRows {
+    const layout = this.layout(prefix);
     const ids = this.tensors.get(`${prefix}input_ids`);
     const labels = this.tensors.names.includes(`${prefix}labels`) ? this.tensors.get(`${prefix}labels`).data : null;
     const [batch = 0, time = 0] = ids.shape;
-    const conversations = Array.from({ length: batch }, (_, row) => {
+    const conversations: TokenizedConversation[] = [];
+    const pictures: RowPicture[] = [];
+    let tilesSoFar = 0;
+    for (let row = 0; row < batch; row++) {
       const range = [row * time, (row + 1) * time] as const;
-      return this.collapsed(ids.data.subarray(...range), labels?.subarray(...range) ?? null);
-    });
-    let firstTile = 0;
-    const pictures = conversations.map((_, row): RowPicture => {
-      const grid = grids[row] ?? { columns: 1, rows: 1 };
-      const tiles = grid.columns * grid.rows;
-      const first = pictureOf?.[row] ?? firstTile;
-      firstTile += tiles;
-      return { firstTile: first, tiles, grid };
-    });
+      conversations.push(this.collapsed(ids.data.subarray(...range), labels?.subarray(...range) ?? null));
+      const tiles = this.tilesOf(ids.data.subarray(...range));
+      const grid = layout.grids[layout.isOnePicture ? 0 : row] ?? { columns: 1, rows: 1 };
+      pictures.push({ firstTile: layout.isOnePicture ? 0 : tilesSoFar, tiles, grid });
+      tilesSoFar = layout.isOnePicture ? tiles : tilesSoFar + tiles;
+      // A thumbnail may stand behind the tiles of a grid.
+      if (tiles > 0 && tiles !== grid.columns * grid.rows && tiles !== grid.columns * grid.rows + 1) {
+        this.refuse(`${prefix}input_ids`, `row ${row} has ${tiles} tiles in a grid of ${grid.columns} × ${grid.rows}`);
+      }
+    }
+    const images = this.pictures(layout.pixels, layout.range);
+    if (images.shape[0] !== tilesSoFar) {
+      images.dispose();
+      this.refuse(layout.pixels, `it has ${images.shape[0]} tiles, its ids ${tilesSoFar}`);
+    }
     const rows = new MultimodalRows(tokenBatch(conversations, labels !== null), visionTokens(this.config), pictures);
-    return { rows, pictures: this.pictures(pixels) };
+    return { rows, pictures: images };
+  }
+
+  layout(prefix: string): RecordedLayout {
+    return this.layouts.get(prefix) ?? this.refuse(`${prefix}input_ids`, 'case.json does not describe its pictures');
+  }
+
+  /** Tiles that the vision tokens of a row are of. */
+  private tilesOf(ids: Float32Array): number {
+    const count = ids.reduce((sum, id) => sum + Number(id === this.config.tokens.imageContext), 0);
+    const tiles = count / visionTokens(this.config);
+    return Number.isInteger(tiles)
+      ? tiles
+      : this.refuse('input_ids', `a row has ${count} image tokens, no whole tiles`);
+  }
+
+  private refuse(tensor: string, why: string): never {
+    throw new UserError(`Verifying with ${this.tensors.path}: "${tensor}": ${why}. Copy the recording again.`);
   }
 
   /** Masks of a row's [SEG]; none recorded: a dialogue. */
@@ -157,8 +193,14 @@ function configJson(root: JsonReader, tensors: FileTensors): unknown {
       r: lora.key('r').integer(),
       alpha: lora.key('alpha').number(),
       dropout: lora.key('dropout').number(),
-      targets: lora.key('llm').array().map((name) => name.oneOf(PROJECTIONS)),
-      vision_targets: lora.key('vision').array().map((name) => name.oneOf(VIT_PROJECTIONS)),
+      targets: lora
+        .key('llm')
+        .array()
+        .map((name) => name.oneOf(PROJECTIONS)),
+      vision_targets: lora
+        .key('vision')
+        .array()
+        .map((name) => name.oneOf(VIT_PROJECTIONS)),
     },
     tokens: {
       ...{ seg: id('[SEG]'), segt: id('[SEGT]'), image_context: id('<IMG_CONTEXT>') },

@@ -1,18 +1,42 @@
 /** SELF1E's whole model against the reference on small random weights, on the engine in use. */
+import { type Self1eConfig, self1eConfigToJson } from '../systems/self1e/config.js';
+import { checkFiles, type ModelSubject } from './model-subject.js';
+import { verifySelf1eAnswers } from './self1e-answers.js';
 import { Self1eCase } from './self1e-case.js';
 import { verifySelf1eForward } from './self1e-forward.js';
+import { recordedPredictor } from './self1e-texts.js';
 import { verifySelf1eTraining } from './self1e-training.js';
-import type { VerifyItem } from './verify-item.js';
+import { Mismatches, type VerifyItem } from './verify-item.js';
 
-/** @throws UserError where a file or a part of it is missing or malformed */
-export async function verifySelf1eModel(dir: string): Promise<VerifyItem[]> {
+/** Sizes that no file of weights says: with adapters merged their form is gone. */
+const UNSAID = ['lora.alpha', 'lora.dropout', 'lora.targets', 'lora.vision_targets'];
+
+/**
+ * @param subject a model from other files, which is to be the recorded one; null for the recording's own weights
+ * @throws UserError where a file or a part of it is missing or malformed
+ */
+export async function verifySelf1eModel(
+  dir: string,
+  subject: ModelSubject<Self1eConfig> | null = null,
+): Promise<VerifyItem[]> {
   const recorded = new Self1eCase(dir);
-  const network = recorded.buildModel();
+  const own = recorded.model();
+  const checked = subject === null ? null : checkFiles(own, subject, self1eConfigToJson, UNSAID);
+  const network = recorded.buildModel(checked ?? own);
   try {
-    const forward = await verifySelf1eForward(network, recorded);
-    // Last: it changes the weights.
-    return [...forward, ...(await verifySelf1eTraining(network, recorded))];
+    const items = [...(checked?.items ?? []), ...(await verifySelf1eForward(network, recorded))];
+    items.push(...(await verifySelf1eAnswers(recordedPredictor(network, recorded), recorded)));
+    // Last: it changes the weights. A model whose LoRA is folded in does not train as recorded.
+    if (network.config.lora.r !== own.config.lora.r) return items;
+    return [...items, ...(await verifySelf1eTraining(network, recorded)), completeItem(recorded)];
   } finally {
     network.dispose();
   }
+}
+
+/** A tensor that nobody compares proves nothing. */
+function completeItem({ tensors }: Self1eCase): VerifyItem {
+  const left = new Mismatches('tensors of the recording that are not compared');
+  left.compare(tensors.path, tensors.unread.join(', '), '');
+  return left.item();
 }

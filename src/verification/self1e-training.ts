@@ -1,7 +1,6 @@
 /** SELF1E's gradients between the parts, and its training, against the recording. */
 import * as tf from '../engine/tf.js';
 import * as fused from '../engine/fused-ops.js';
-import type { JsonReader } from '../io/json/json-reader.js';
 import { statesAt } from '../networks/states-at.js';
 import { scoreBias } from '../systems/self1e/attention-bias.js';
 import { maskLosses, reducedTargets } from '../systems/self1e/mask-losses.js';
@@ -12,23 +11,29 @@ import { tilesOf } from '../systems/self1e/tiles.js';
 import type { TrainingBatch } from '../systems/system.js';
 import { placesOf, type RecordedTraining, verifyTraining } from './model-training.js';
 import type { Self1eCase } from './self1e-case.js';
-import { relativeItem } from './self1e-forward.js';
+import { best, OF_TILES, relativeItem, tileByTile } from './self1e-compared.js';
+import { positionsByRow } from './self1e-heads.js';
 import { self1eRules } from './training-rules.js';
 import { relativeError, toleranceItem, type VerifyItem } from './verify-item.js';
 
 const GRADIENT_TOLERANCE = 1e-4;
-const PREFIXES = { batch: '', batch_b: 'b.' } as const;
 
 /** Changes the model's weights: five updates. */
 export async function verifySelf1eTraining(network: Self1e, recorded: Self1eCase): Promise<VerifyItem[]> {
-  const batches = Object.values(PREFIXES).map((prefix) => trainingBatch(recorded, prefix));
+  const used = recorded.json
+    .key('optimizer')
+    .key('micro_batches')
+    .array()
+    .map((place) => place.string());
+  const names = [...new Set(['batch', ...used])];
+  const batches = names.map((name) => trainingBatch(recorded, prefixOf(name)));
   const { ce, ...lossWeights } = network.config.loss;
   const record: RecordedTraining = {
     dir: recorded.dir,
     json: recorded.json,
     recipe: system.recipe,
     batches,
-    microBatches: microBatchesOf(recorded.json),
+    microBatches: used.map((name) => names.indexOf(name)),
     ownName: (name) => recorded.ownName(name),
   };
   return [
@@ -38,10 +43,9 @@ export async function verifySelf1eTraining(network: Self1e, recorded: Self1eCase
   ];
 }
 
-function microBatchesOf(json: JsonReader): number[] {
-  const names = Object.keys(PREFIXES) as (keyof typeof PREFIXES)[];
-  const used = json.key('optimizer').key('micro_batches').array();
-  return used.map((name) => names.indexOf(name.oneOf(names)));
+/** Prefix of a micro-batch's tensors: "batch" has none, that of "batch_b" is "b.". */
+function prefixOf(batch: string): string {
+  return batch === 'batch' ? '' : `${batch.replace(/^batch_/, '')}.`;
 }
 
 function trainingBatch(recorded: Self1eCase, prefix: string): TrainingBatch {
@@ -52,10 +56,10 @@ function trainingBatch(recorded: Self1eCase, prefix: string): TrainingBatch {
 
 /** The loss of a dialogue alone, about two tiles: no mask. */
 async function dialogueItem(network: Self1e, recorded: Self1eCase): Promise<VerifyItem> {
-  const { rows, pictures } = recorded.rows('vqa.', [{ columns: 2, rows: 1 }]);
+  const { rows, pictures } = recorded.rows('vqa.');
   const step = system.recipe.step(network, new Map());
   try {
-    const targets = [recorded.targets('vqa.', 0)];
+    const targets = rows.lengths.map((_, row) => recorded.targets('vqa.', row));
     const { losses } = await step({ rows, targets, places: [], features: { vit: pictures } });
     const expected = recorded.json.key('vqa').key('losses').key('loss').number();
     return toleranceItem('vqa: loss', relativeError(losses['loss'] ?? NaN, expected), 1e-5, 'relative');
@@ -82,14 +86,36 @@ async function partGradients(network: Self1e, recorded: Self1eCase, batch: Train
   try {
     const items: VerifyItem[] = [];
     for (const [i, name] of names.entries()) {
-      const values = await (gradients[i] as tf.Tensor).data<'float32'>();
       const rows = name === 'grad.llm.last' ? lengths : undefined;
-      items.push(relativeItem(recorded, name, values, rows, GRADIENT_TOLERANCE));
+      const orders = inEitherOrder(name, gradients[i] as tf.Tensor, batch);
+      try {
+        const found: VerifyItem[] = [];
+        for (const order of orders) {
+          found.push(relativeItem(recorded, name, await order.data<'float32'>(), rows, GRADIENT_TOLERANCE));
+        }
+        items.push(best(found));
+      } finally {
+        tf.dispose(orders);
+      }
     }
     return items;
   } finally {
     tf.dispose(gradients);
   }
+}
+
+/** A gradient, and where it is of a picture of several tiles the same tile by tile; owned by the caller. */
+function inEitherOrder(name: string, gradient: tf.Tensor, { rows }: TrainingBatch): tf.Tensor[] {
+  return tf.tidy(() => {
+    const [, row = '', part = ''] = /^grad\.head\.(\d+)\.(\w+)$/.exec(name) ?? [];
+    if (!OF_TILES.includes(part)) return [tf.clone(gradient)];
+    const { grid } = rows.pictureOf(Number(row));
+    const patches = gradient.size / (gradient.shape.at(-1) as number) / (grid.columns * grid.rows);
+    const side = Math.sqrt(patches);
+    const joined = tf.reshape(gradient, [grid.rows * side, grid.columns * side, -1]);
+    const tiles = tileByTile(joined, grid);
+    return tiles === null ? [tf.clone(gradient)] : [tf.clone(gradient), tiles];
+  });
 }
 
 /** The whole objective in one piece. @param tap sees the results of the parts by their recorded names */
@@ -101,17 +127,17 @@ function tappedLoss(network: Self1e, { rows, places, targets, features }: Traini
   const fine = tap('hq', projector.fine(patches, 'self-replication') as tf.Tensor4D);
   const bias = scoreBias(rows, { seg, imageContext }, {}, null);
   const context = { ...decoder.context(0, rows.time, rows.lengths), scoreBias: bias };
-  const last = decoder.stack(context).reduce((hidden, layer) => layer(hidden), network.embed(rows, tokens) as tf.Tensor);
+  const last = decoder.stack(context).reduce<tf.Tensor>((hidden, layer) => layer(hidden), network.embed(rows, tokens));
   const hidden = tap('llm.last', decoder.norm.forward(last) as tf.Tensor3D);
   const supervised = rows.supervised();
   const logits = network.logits(statesAt(hidden, supervised.positions));
   const ce = fused.softmaxCrossEntropy(logits, tf.tensor1d(supervised.targets, 'int32'));
-  const losses = places.map(({ row, states }) => {
+  const losses = [...positionsByRow(places)].map(([row, positions]) => {
     const picture = rows.pictureOf(row);
     const own = { tokens: tilesOf(tokens, picture), fine: tilesOf(fine, picture) };
     const ofPicture: tf.Tensor4D = tf.reshape(statesAt(hidden, network.picturePositions(rows, row)), own.tokens.shape);
     const joined = network.joined(picture, ofPicture, own);
-    const { high, low } = refill.masks(joined, statesAt(hidden, states), (name, x) => tap(`head.${row}.${name}`, x));
+    const { high, low } = refill.masks(joined, statesAt(hidden, positions), (name, x) => tap(`head.${row}.${name}`, x));
     const { masks, original } = targets[row] as (typeof targets)[number];
     const { bce, dice } = maskLosses([high, low()], reducedTargets(masks, ...original));
     return tf.add(tf.mul(bce, config.loss.bce), tf.mul(dice, config.loss.dice));

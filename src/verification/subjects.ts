@@ -3,6 +3,7 @@ import { RECORDED_WORDS } from '../systems/recorded-words.js';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelSource } from '../inference/model-source.js';
+import type { ModelConfig } from '../systems/shared/model-config.js';
 import type { ModelSubject } from './model-subject.js';
 import type { VerifyItem } from './verify-item.js';
 
@@ -88,6 +89,15 @@ export const SUBJECTS: readonly Subject[] = [
       return verifyLisaText(folder, join(folder, '..', 'tokenizer'), existsSync(dataDir) ? dataDir : null);
     },
   },
+  {
+    ...{ system: 'self1e', kind: 'model', telling: 'case.safetensors', json: 'config.json' },
+    mark: ['self1e'],
+    required: [...MODEL, 'published'],
+    isModel: true,
+    verify: async (folder, source) => {
+      return (await import('./self1e-model.js')).verifySelf1eModel(folder, await subjectOf(source));
+    },
+  },
   // The pictures are those of the sibling folder.
   {
     ...{ system: 'self1e', kind: 'images', telling: 'expected.json', json: 'expected.json' },
@@ -114,8 +124,7 @@ export const SUBJECTS: readonly Subject[] = [
   },
 ];
 
-async function subjectOf(source: ModelSource | null): Promise<ModelSubject | null> {
-  return source === null
-    ? null
-    : (await import('../inference/open-model.js')).openModel<ModelSubject['config']>(source);
+/** @typeParam C sizes of a model of the system */
+async function subjectOf<C = ModelConfig>(source: ModelSource | null): Promise<ModelSubject<C> | null> {
+  return source === null ? null : (await import('../inference/open-model.js')).openModel<C>(source);
 }

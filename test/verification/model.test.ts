@@ -12,6 +12,7 @@ import { verifyAnswers } from '../../src/verification/model-answers.js';
 import { ModelCase } from '../../src/verification/model-case.js';
 import { verifyForward } from '../../src/verification/model-forward.js';
 import { verifyLisaModel, verifyModel } from '../../src/verification/model.js';
+import { alterFloat } from '../helpers/altered-tensor.js';
 import { fixture } from '../helpers/fixtures.js';
 
 const recording = fixture('gsva-tiny');
@@ -25,20 +26,6 @@ function copied(name: string): string {
   const copy = join(folder, name);
   cpSync(recording, copy, { recursive: true });
   return copy;
-}
-
-/** Changes one float of one tensor. */
-function alter(path: string, tensor: string, index: number, value: number): void {
-  const bytes = readFileSync(path);
-  const headerLength = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerLength)) as Record<
-    string,
-    { data_offsets: [number, number] }
-  >;
-  const begin = header[tensor]?.data_offsets[0];
-  if (begin === undefined) throw new Error(`${path} has no ${tensor}`);
-  bytes.writeFloatLE(value, 8 + headerLength + begin + 4 * index);
-  writeFileSync(path, bytes);
 }
 
 describe('verifyModel', () => {
@@ -70,10 +57,10 @@ describe('verifyModel', () => {
   test('single altered numbers of the recording fail, each in its own line', async () => {
     await startEngine();
     const copy = copied('altered');
-    alter(join(copy, 'case.safetensors'), 'out.low_res_masks.1', 7, 0.5);
-    alter(join(copy, 'case.safetensors'), 'eval.0.reeval.masks', 3, 2);
-    alter(join(copy, 'grads.safetensors'), 'base_model.model.lm_head.weight', 5, 1);
-    alter(join(copy, 'after_5_updates.safetensors'), 'base_model.model.lm_head.weight', 5, 1);
+    alterFloat(join(copy, 'case.safetensors'), 'out.low_res_masks.1', 7, 0.5);
+    alterFloat(join(copy, 'case.safetensors'), 'eval.0.reeval.masks', 3, 2);
+    alterFloat(join(copy, 'grads.safetensors'), 'base_model.model.lm_head.weight', 5, 1);
+    alterFloat(join(copy, 'after_5_updates.safetensors'), 'base_model.model.lm_head.weight', 5, 1);
     const failed = (await verifyModel(copy)).filter((item) => !item.pass);
     expect(failed.map(({ item }) => item)).toEqual([
       'out.low_res_masks.1',
@@ -87,7 +74,7 @@ describe('verifyModel', () => {
     await startEngine();
     const name = 'base_model.model.model.layers.0.self_attn.q_proj.weight';
     const copy = copied('other-weight');
-    alter(join(copy, 'model.safetensors'), name, 0, 3);
+    alterFloat(join(copy, 'model.safetensors'), name, 0, 3);
     const items = await verifyModel(copy);
     expect(items.filter((item) => !item.pass).length).toBeGreaterThan(3);
   });

@@ -42,6 +42,7 @@ describe('findRecordings', () => {
       `${fixture('metrics')}: gsva metrics`,
       `${fixture('self1e-images')}: self1e images`,
       `${fixture('self1e-metrics')}: self1e metrics`,
+      `${fixture('self1e-tiny')}: self1e model`,
       `${fixture('self1e-tokenizer')}: self1e tokenizer`,
       `${fixture('tokenizer')}: gsva tokenizer`,
     ]);

@@ -81,7 +81,8 @@ export class Refill extends CompositeLayer {
   queries(states: tf.Tensor2D, tap: Tap = noTap): tf.Tensor2D {
     if (!this.amplifier) return tap('query', this.toPixels.forward(states) as tf.Tensor2D);
     const wide = tap('f_all_s', this.ofStates.forward(states));
-    const mean = tap('s_mean', tf.mean(tf.reshape(wide, [-1, BLOCK, this.size]), 1));
+    const four = tap('s_unshuffled', tf.reshape(wide, [-1, BLOCK, this.size]));
+    const mean = tap('s_mean', tf.mean(four, 1));
     return tap('query', this.toPixels.forward(mean) as tf.Tensor2D);
   }
 
