@@ -246,6 +246,8 @@ export interface ModelWords {
   readonly variant?: unknown;
   /** Training: share of explained pictures answered by the explanation alone; below 0: none; absent: as published. */
   readonly explanationOnly?: number;
+  /** Training: whether the targets of a picture are asked for in one conversation, where the system asks for one alone. */
+  readonly together?: boolean;
   /** File that has it, for errors. */
   readonly source?: string;
 }

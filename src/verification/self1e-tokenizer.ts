@@ -135,7 +135,7 @@ function verifyTraining(root: JsonPlace, tokenizer: Tokenizer, ids: Self1eIds): 
     const facts = { kind: 'reason_seg', height: 1, width: 1, targets: [target], turns: [] } as const;
     // What explains is no template: it stands behind the answer as the dataset has it.
     const explanation = isExplained ? prompt.slice(prompt.lastIndexOf('[SEG].') + 7, -'<|im_end|>\n'.length) : null;
-    const dialogue = new Self1eDialogue(isExplained ? 0 : undefined);
+    const dialogue = new Self1eDialogue(isExplained ? { explanationOnly: 0 } : {});
     const mode = isExplained ? [FIRST, LAST] : [];
     const [lesson] = dialogue.lessons({ ...facts, explanation }, new Scripted(FIRST, [...mode, ...draws]));
     mismatches.compare(prompt, textOf(lesson?.turns ?? []), prompt);

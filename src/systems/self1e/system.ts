@@ -27,7 +27,7 @@ export const system: System<Self1eConfig> = {
   parts: SELF1E_PARTS,
   recipe: SELF1E_RECIPE,
   vocabulary: self1eVocabulary,
-  dialogue: (_, { explanationOnly }) => new Self1eDialogue(explanationOnly),
+  dialogue: (_, { explanationOnly, together }) => new Self1eDialogue({ explanationOnly, together }),
   pictures: self1ePictures,
   build: (config) => new Self1e(config),
 };

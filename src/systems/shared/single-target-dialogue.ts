@@ -27,13 +27,16 @@ export class SingleTargetDialogue implements Dialogue {
     return true;
   }
 
-  readonly lessons = (facts: Facts, random: Random): Lesson[] => {
+  readonly lessons = (facts: Facts, random: Random): Lesson[] => this.lessonsApart(facts, random);
+
+  /** A lesson for every target. */
+  protected lessonsApart(facts: Facts, random: Random): Lesson[] {
     const { turns, targets, explanation } = facts;
     if (turns.length > 0) return [{ turns, targets: [] }];
     const explained = explanation !== null && this.explanationOnly >= 0;
     const mode = explained ? prompts.explanationMode(random, this.explanationOnly) : 'mask';
     return targets.map((target) => lessonAbout(target, facts, mode, random));
-  };
+  }
 
   exam(texts: readonly string[], _answers: readonly Answer[], form: string): Asked<AnsweredTurn>[] {
     return texts.map((text, i) => {

@@ -10,6 +10,8 @@ export interface ExperimentConfig
   extends ModelOfRun, Pick<ExperimentFile, 'stage' | 'description' | 'drawn' | 'frozenWeights' | 'maxLength' | 'data'> {
   /** LISA's share of explanations without a mask; below 0: none; absent: as published. */
   readonly explanationOnly?: number;
+  /** Whether all targets of a picture are asked for in one conversation; absent: as the system does it. */
+  readonly together?: boolean;
   /** Model folder whose weights are the start; null for random weights. */
   readonly start: string | null;
   readonly training: TrainingConfig;
@@ -40,10 +42,13 @@ export function readExperimentConfig(
   const json = typeof source === 'string' ? readExtended(source) : structuredClone(source);
   if (overrides.length > 0) applyOverrides(json, overrides, path, keyPaths(EXPERIMENT_SCHEMA));
   const file = readAs(EXPERIMENT_SCHEMA, withoutNulls(json), path);
-  const { stage, description, drawn, explanationOnly, frozenWeights, maxLength, data } = file;
+  const { stage, description, drawn, explanationOnly, together, frozenWeights, maxLength, data } = file;
   const { recompute, ...training } = file.training;
   const start = file.start === undefined ? null : packagedPath(file.start);
   const model = readModelOfRun(file, path, start, forPlan);
-  const explained = explanationOnly === undefined ? {} : { explanationOnly };
-  return { stage, description, ...model, start, drawn, frozenWeights, maxLength, data, training, recompute, ...explained };
+  const words = {
+    ...(explanationOnly === undefined ? {} : { explanationOnly }),
+    ...(together === undefined ? {} : { together }),
+  };
+  return { stage, description, ...model, start, drawn, frozenWeights, maxLength, data, training, recompute, ...words };
 }

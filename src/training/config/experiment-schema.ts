@@ -2,7 +2,7 @@
 import { PARTIAL_SIZES } from '../../systems/model-configs.js';
 import { VARIANT_SCHEMA } from '../../systems/shared/variant-schema.js';
 import { CONVERSATION_STYLES } from '../../data/text/conversation.js';
-import { alsoCheck, integer, list, number, object, oneOf, type Read, text } from '../../schema.js';
+import { alsoCheck, flag, integer, list, number, object, oneOf, type Read, text } from '../../schema.js';
 import { SYSTEM_NAMES } from '../../systems/index.js';
 import { isGrounding, type Stage, STAGES } from '../trainable.js';
 import { DATA_SCHEMA } from './data-config.js';
@@ -32,6 +32,12 @@ export const EXPERIMENT_SCHEMA = object({
     .describe(
       "LISA: share of ReasonSeg's explained pictures that are answered by the explanation alone (0.1 as published); of the " +
         'others half are answered by mask and explanation. Below 0: never explain',
+    )
+    .optional(),
+  together: flag()
+    .describe(
+      'SELF1E: whether all targets of a picture are asked for in one conversation, with a [SEG] each: more masks in the ' +
+        'same time, for a base; not as published',
     )
     .optional(),
   frozenWeights: oneOf(FROZEN_WEIGHTS)

@@ -37,7 +37,7 @@ describe('lessons', () => {
       return ANSWERS.map((answer) => `<image>\n${question.replace('{}', target.text)}|${answer}`);
     });
     expect(new Set(drawn(facts))).toEqual(new Set(plain));
-    expect(drawn(facts, new Self1eDialogue(0)).some((text) => text.endsWith('[SEG]. It is round.'))).toBe(true);
+    expect(drawn(facts, new Self1eDialogue({ explanationOnly: 0 })).some((text) => text.endsWith('[SEG]. It is round.'))).toBe(true);
   });
 
   test('a target that is absent has an empty mask; a dialogue keeps its turns', () => {
