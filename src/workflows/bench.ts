@@ -1,4 +1,6 @@
 /** Timed work of this machine. Absolute times: for reading and for docs/benchmarks.md, never for tests. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type BenchConfig, readBenchConfig } from '../benchmark/bench-config.js';
 import { BenchParts } from '../benchmark/bench-parts.js';
 import { describeEpochs, EPOCH_KINDS, type EpochResult, measureEpochs } from '../benchmark/epoch-run.js';
@@ -41,10 +43,11 @@ export async function bench(options: BenchOptions) {
   const { only, runs, pytorch, signal, onNote } = options;
   const engine = await startNoted(options.engine, options);
   const config = readBenchConfig(options.config);
-  const parts = partsOf(options);
+  const wanted = wantedParts(options);
   const report = counted(options, 'bench');
   const timings: Timing[] = [];
   const timeParts = async (bench: BenchParts): Promise<void> => {
+    const parts = partsOf(bench, options);
     for (const [i, name] of parts.entries()) {
       const onRun = (done: number): void => {
         report(i * (runs + 1) + done, parts.length * (runs + 1), name);
@@ -52,11 +55,12 @@ export async function bench(options: BenchOptions) {
       timings.push(await time(name, bench.work(name), runs, onRun));
     }
   };
-  if (parts.length > 0) await withBench(config, options, timeParts);
+  if (wanted.length > 0) await withBench(config, options, timeParts);
   signal?.throwIfAborted();
+  const parts = timings.map(({ name }) => name);
   const isCompared = pytorch !== undefined && parts.length > 0;
   if (isCompared) onNote?.('measuring PyTorch ...');
-  const script = packagePath('configs', 'bench-small', 'pytorch_baseline.py');
+  const script = baselineOf(options.config);
   const compared = { script, config, parts, runs, threads: Math.max(1, engine.threads) };
   const baseline = isCompared
     ? await measureBaseline({ python: pytorch, ...compared }, (command, args) => runCommand(command, args, { signal }))
@@ -81,19 +85,32 @@ export async function bench(options: BenchOptions) {
 export async function profile(options: BenchOptions) {
   const engine = await startNoted(options.engine, options);
   const profiles: PartProfile[] = [];
-  const parts = partsOf(options);
   const profileParts = async (bench: BenchParts): Promise<void> => {
-    for (const part of parts) {
+    for (const part of partsOf(bench, options)) {
       options.signal?.throwIfAborted();
       profiles.push({ part, ...(await profileKernels(bench.work(part))) });
     }
   };
-  if (parts.length > 0) await withBench(readBenchConfig(options.config), options, profileParts);
+  if (wantedParts(options).length > 0) await withBench(readBenchConfig(options.config), options, profileParts);
   return { engine: describeEngine(engine), profiles };
 }
 
-function partsOf({ only }: BenchOptions): PartName[] {
+function wantedParts({ only }: BenchOptions): PartName[] {
   return Object.values(PARTS).filter((name) => only.includes(name));
+}
+
+/** Wanted parts that the model has. */
+function partsOf(bench: BenchParts, options: BenchOptions): PartName[] {
+  const wanted = wantedParts(options);
+  const lacking = wanted.filter((name) => !bench.parts.includes(name));
+  if (lacking.length > 0) options.onNote?.(`${bench.system.name} does not have: ${lacking.join('; ')}`);
+  return wanted.filter((name) => bench.parts.includes(name));
+}
+
+/** Script that does the same work in PyTorch: that next to the configuration, else bench-small's. */
+function baselineOf(config: string): string {
+  const own = join(dirname(config), 'pytorch_baseline.py');
+  return existsSync(own) ? own : packagePath('configs', 'bench-small', 'pytorch_baseline.py');
 }
 
 async function withBench<T>(
@@ -120,6 +137,10 @@ async function timeEpochs(config: BenchConfig, options: BenchOptions): Promise<E
   const settings = { images: EPOCH_STEPS * batch, batch, rounds, later: 1, workers: 1 };
   const report = counted(options, 'bench');
   return withBench(config, options, async (bench) => {
+    if (!bench.keepsFeatures) {
+      options.onNote?.(`${bench.system.name} keeps no features from epoch to epoch: its encoders train`);
+      return [];
+    }
     await bench.work(PARTS.trainingStep)(); // to warm up
     return measureEpochs(bench, settings, (done, name) => {
       report(done, EPOCH_KINDS.length * rounds * (1 + settings.later), `epochs, ${name}`);
