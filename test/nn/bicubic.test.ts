@@ -30,7 +30,13 @@ function direct(image: (y: number, x: number) => number, h: number, w: number, v
 }
 
 describe('bicubicMatrix', () => {
-  test.each([[8, 11], [8, 7], [5, 1], [1, 4], [6, 6]])('the weights from %i to %i sum to 1 in each row', (from, to) => {
+  test.each([
+    [8, 11],
+    [8, 7],
+    [5, 1],
+    [1, 4],
+    [6, 6],
+  ])('the weights from %i to %i sum to 1 in each row', (from, to) => {
     const matrix = bicubicMatrix(from, to);
     expect(matrix).toHaveLength(from * to);
     for (let i = 0; i < to; i++) {
@@ -46,7 +52,11 @@ describe('bicubicMatrix', () => {
 });
 
 describe('resizeBicubic', () => {
-  test.each([[5, 7, 9, 4], [8, 8, 11, 7], [2, 3, 6, 3]])('%i × %i to %i × %i equals the sum over 16 neighbours', (h, w, height, width) => {
+  test.each([
+    [5, 7, 9, 4],
+    [8, 8, 11, 7],
+    [2, 3, 6, 3],
+  ])('%i × %i to %i × %i equals the sum over 16 neighbours', (h, w, height, width) => {
     const grid = normal(new Random(1), [h, w, 3]) as tf.Tensor3D;
     const values = valuesOf(grid);
     const before = tf.memory().numTensors;

@@ -41,7 +41,11 @@ describe('pixelShuffle', () => {
 });
 
 describe('pixelUnshuffle', () => {
-  test.each([[1, 2, 2, 1], [2, 6, 4, 3], [1, 2, 10, 5]])('undoes the shuffle of [%i, %i, %i, %i]', (...shape) => {
+  test.each([
+    [1, 2, 2, 1],
+    [2, 6, 4, 3],
+    [1, 2, 10, 5],
+  ])('undoes the shuffle of [%i, %i, %i, %i]', (...shape) => {
     const before = tf.memory().numTensors;
     tf.tidy(() => {
       const x = normal(new Random(2), shape) as tf.Tensor4D;

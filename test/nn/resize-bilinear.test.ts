@@ -30,7 +30,12 @@ function expectSlopes(x: tf.Tensor3D, map: (x: tf.Tensor3D) => tf.Tensor3D): voi
 }
 
 describe('resizeBilinear', () => {
-  test.each([[4, 6, 11, 9], [8, 8, 3, 5], [2, 2, 2, 2], [16, 16, 75, 113]])('%i × %i to %i × %i', (h, w, height, width) => {
+  test.each([
+    [4, 6, 11, 9],
+    [8, 8, 3, 5],
+    [2, 2, 2, 2],
+    [16, 16, 75, 113],
+  ])('%i × %i to %i × %i', (h, w, height, width) => {
     const x = normal(new Random(1), [2, h, w]) as tf.Tensor3D;
     const before = tf.memory().numTensors;
     const found = tf.tidy(() => resizeBilinear(x, height, width));
@@ -49,7 +54,11 @@ describe('resizeBilinear', () => {
 });
 
 describe('doubleBilinear', () => {
-  test.each([[2, 2], [3, 5], [6, 2]])('%i × %i vectors, channel by channel', (h, w) => {
+  test.each([
+    [2, 2],
+    [3, 5],
+    [6, 2],
+  ])('%i × %i vectors, channel by channel', (h, w) => {
     const size = 3;
     const x = normal(new Random(3), [h, w, size]) as tf.Tensor3D;
     const before = tf.memory().numTensors;

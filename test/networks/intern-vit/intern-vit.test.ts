@@ -3,7 +3,13 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import { readSafetensors } from '../../../src/io/safetensors/safetensors.js';
-import { InternAttention, InternVit, InternVitLayer, vitPatches, withoutClass } from '../../../src/networks/intern-vit/intern-vit.js';
+import {
+  InternAttention,
+  InternVit,
+  InternVitLayer,
+  vitPatches,
+  withoutClass,
+} from '../../../src/networks/intern-vit/intern-vit.js';
 import { Random } from '../../../src/random.js';
 import { ownName } from '../../../src/systems/self1e/published/names.js';
 import { checkLayer } from '../../check-layer.js';
@@ -96,7 +102,11 @@ describe('InternVit', () => {
       expect(valuesOf(other).subarray(0, 8)).toEqual(valuesOf(table).subarray(0, 8));
       const values = valuesOf(table).subarray(8);
       const found = valuesOf(other).subarray(8);
-      for (const [y, x] of [[0, 0], [5, 2], [2, 1]] as const) {
+      for (const [y, x] of [
+        [0, 0],
+        [5, 2],
+        [2, 1],
+      ] as const) {
         for (let c = 0; c < 8; c++) {
           const expected = convolved((i, j) => values[(i * side + j) * 8 + c] as number, side, ((y + 0.5) * 4) / 6 - 0.5, ((x + 0.5) * 4) / 3 - 0.5); // prettier-ignore
           expect(found[(y * 3 + x) * 8 + c]).toBeCloseTo(expected, 5);
@@ -121,7 +131,10 @@ describe('InternVit', () => {
   });
 
   test('a patch goes where it stands, row by row, and the class token takes part though it is dropped', () => {
-    const vit = buildRandom(new InternVit({ ...PLAIN, vision: { ...PLAIN.vision, numHiddenLayers: 0 } }), new Random(7));
+    const vit = buildRandom(
+      new InternVit({ ...PLAIN, vision: { ...PLAIN.vision, numHiddenLayers: 0 } }),
+      new Random(7),
+    );
     tf.tidy(() => {
       const images = tf.zeros([1, 16, 16, 3]);
       const changed = tf.pad(tf.ones([1, 4, 4, 3]), [[0, 0], [8, 4], [4, 8], [0, 0]]); // prettier-ignore
@@ -151,12 +164,16 @@ describe('InternVit', () => {
 
   test('LoRA stands on the named projections alone; its dropout follows the seed, another one in each layer', () => {
     const targets = ['attn.qkv', 'mlp.fc2'];
-    const vit = buildRandom(new InternVit({ ...SMALL, lora: { ...SMALL.lora, targets, dropout: 0.5 } }), new Random(10));
+    const vit = buildRandom(
+      new InternVit({ ...SMALL, lora: { ...SMALL.lora, targets, dropout: 0.5 } }),
+      new Random(10),
+    );
     const adapted = [...vit.namedParameters().keys()].filter((name) => name.includes('lora_A'));
     expect(adapted).toEqual([0, 1].flatMap((layer) => targets.map((name) => `encoder.layers.${layer}.${name}.lora_A.default.weight`))); // prettier-ignore
     tf.tidy(() => {
       const x = normal(new Random(11), [1, 5, 8]);
-      const run = (layer: number, seed: number | null): Float32Array => valuesOf(vit.stack(seed)[layer]?.(x) as tf.Tensor);
+      const run = (layer: number, seed: number | null): Float32Array =>
+        valuesOf(vit.stack(seed)[layer]?.(x) as tf.Tensor);
       expect(run(0, 3)).toEqual(run(0, 3));
       expect(largestDifference(run(0, 3), run(0, 4))).toBeGreaterThan(1e-4);
       expect(run(0, null)).toEqual(run(0, null));
@@ -179,7 +196,8 @@ function convolved(map: (y: number, x: number) => number, side: number, v: numbe
   const clamp = (value: number): number => Math.max(0, Math.min(side - 1, value));
   let sum = 0;
   for (let y = Math.floor(v) - 1; y <= Math.floor(v) + 2; y++) {
-    for (let x = Math.floor(u) - 1; x <= Math.floor(u) + 2; x++) sum += kernel(v - y) * kernel(u - x) * map(clamp(y), clamp(x));
+    for (let x = Math.floor(u) - 1; x <= Math.floor(u) + 2; x++)
+      sum += kernel(v - y) * kernel(u - x) * map(clamp(y), clamp(x));
   }
   return sum;
 }

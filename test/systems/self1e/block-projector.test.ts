@@ -15,7 +15,14 @@ checkLayer('BlockProjector', {
   create: () => new BlockProjector({ visionSize: 3, textSize: 5 }),
   inputs: (random) => [normal(random, [2, 4, 12])],
   outputShapes: [[2, 4, 5]],
-  parameters: { '0.weight': [12], '0.bias': [12], '1.weight': [5, 12], '1.bias': [5], '3.weight': [5, 5], '3.bias': [5] },
+  parameters: {
+    '0.weight': [12],
+    '0.bias': [12],
+    '1.weight': [5, 12],
+    '1.bias': [5],
+    '3.weight': [5, 5],
+    '3.bias': [5],
+  },
 });
 
 test('replicated: every vector four times along the channels', () => {

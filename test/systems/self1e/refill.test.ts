@@ -54,7 +54,11 @@ function unshuffled(x: Field): Field {
 function doubled(x: Field): Field {
   const [height, width] = [x.length, (x[0] as number[][]).length];
   const channels = Array.from({ length: SIZE }, (_, c) => {
-    return interpolate(matrix(height, width, (y, at) => x[y]?.[at]?.[c] as number), 2 * height, 2 * width);
+    return interpolate(
+      matrix(height, width, (y, at) => x[y]?.[at]?.[c] as number),
+      2 * height,
+      2 * width,
+    );
   });
   return field(2 * height, 2 * width, (y, at) => channels.map((channel) => entry(channel, y, at)));
 }
@@ -131,42 +135,46 @@ describe('variants of Table 11', () => {
     [true, false].map((amplifier): Self1eConfig['refill'] => ({ retaining, amplifier })),
   );
 
-  test.each(VARIANTS)('retaining $retaining, amplifier $amplifier: shapes, finite gradients, no tensor left', (refill) => {
-    const model = smallSelf1e(3, { refill });
-    const { projector } = model;
-    const random = new Random(4);
-    const patches = normal(random, [2, 4, 4, 8]) as tf.Tensor4D;
-    const states = normal(random, [2, SIDE, SIDE, SIZE]) as tf.Tensor4D;
-    const decisions = normal(random, [3, SIZE]) as tf.Tensor2D;
-    const names = [...variablesOf(model)].filter(([name]) => /^combine_|^mlp1/.test(name));
-    const numTensors = tf.memory().numTensors;
-    const [high, low] = tf.tidy(() => masks());
-    // Without features at the pixels' resolution those of the states are all that there is.
-    const widened = refill.retaining !== 'none' && refill.amplifier;
-    const side = widened ? 4 : refill.retaining === 'none' && !refill.amplifier ? 1 : 2;
-    expect(high?.shape).toEqual([3, SIDE * side, 2 * SIDE * side]);
-    expect(low?.shape).toEqual([3, SIDE * (refill.amplifier ? 2 : 1), 2 * SIDE * (refill.amplifier ? 2 : 1)]);
-    const { value, grads } = tf.variableGrads(() => {
+  test.each(VARIANTS)(
+    'retaining $retaining, amplifier $amplifier: shapes, finite gradients, no tensor left',
+    (refill) => {
+      const model = smallSelf1e(3, { refill });
+      const { projector } = model;
+      const random = new Random(4);
+      const patches = normal(random, [2, 4, 4, 8]) as tf.Tensor4D;
+      const states = normal(random, [2, SIDE, SIDE, SIZE]) as tf.Tensor4D;
+      const decisions = normal(random, [3, SIZE]) as tf.Tensor2D;
+      const names = [...variablesOf(model)].filter(([name]) => /^combine_|^mlp1/.test(name));
+      const numTensors = tf.memory().numTensors;
+      const [high, low] = tf.tidy(() => masks());
+      // Without features at the pixels' resolution those of the states are all that there is.
+      const widened = refill.retaining !== 'none' && refill.amplifier;
+      const side = widened ? 4 : refill.retaining === 'none' && !refill.amplifier ? 1 : 2;
+      expect(high?.shape).toEqual([3, SIDE * side, 2 * SIDE * side]);
+      expect(low?.shape).toEqual([3, SIDE * (refill.amplifier ? 2 : 1), 2 * SIDE * (refill.amplifier ? 2 : 1)]);
+      const { value, grads } = tf.variableGrads(() => {
       return tf.add(tf.sum(tf.square(masks()[0] as tf.Tensor)), tf.sum(tf.square(masks()[1] as tf.Tensor)));
     }, names.map(([, variable]) => variable)); // prettier-ignore
-    const gradientOf = (name: string): tf.Tensor | null => (grads as Record<string, tf.Tensor | null>)[name] ?? null;
-    const reached = names.filter(([, { name }]) => gradientOf(name) !== null);
-    for (const [, { name }] of reached) expect(valuesOf(gradientOf(name) as tf.Tensor).every(Number.isFinite)).toBe(true);
-    const parts = new Set(reached.map(([name]) => name.split('.')[0]));
-    expect([...parts].sort()).toEqual(expectedParts(refill));
-    tf.dispose([high, low, value, ...Object.values(grads)] as tf.Tensor[]);
-    expect(tf.memory().numTensors).toBe(numTensors);
-    tf.dispose([patches, states, decisions]);
-    model.dispose();
+      const gradientOf = (name: string): tf.Tensor | null => (grads as Record<string, tf.Tensor | null>)[name] ?? null;
+      const reached = names.filter(([, { name }]) => gradientOf(name) !== null);
+      for (const [, { name }] of reached)
+        expect(valuesOf(gradientOf(name) as tf.Tensor).every(Number.isFinite)).toBe(true);
+      const parts = new Set(reached.map(([name]) => name.split('.')[0]));
+      expect([...parts].sort()).toEqual(expectedParts(refill));
+      tf.dispose([high, low, value, ...Object.values(grads)] as tf.Tensor[]);
+      expect(tf.memory().numTensors).toBe(numTensors);
+      tf.dispose([patches, states, decisions]);
+      model.dispose();
 
-    function masks(): tf.Tensor[] {
-      const own = { tokens: projector.tokens(patches), fine: projector.fine(patches, refill.retaining) };
-      const grid = { columns: 2, rows: 1 };
-      const joined = model.joined({ firstTile: 0, tiles: 2, grid }, states, own);
-      const { high, low } = model.refill.masks(joined, decisions);
-      return [high, low()];
-    }
-  });
+      function masks(): tf.Tensor[] {
+        const own = { tokens: projector.tokens(patches), fine: projector.fine(patches, refill.retaining) };
+        const grid = { columns: 2, rows: 1 };
+        const joined = model.joined({ firstTile: 0, tiles: 2, grid }, states, own);
+        const { high, low } = model.refill.masks(joined, decisions);
+        return [high, low()];
+      }
+    },
+  );
 
   function expectedParts({ retaining, amplifier }: Self1eConfig['refill']): string[] {
     const isFine = retaining !== 'none';
@@ -182,7 +190,9 @@ describe('variants of Table 11', () => {
     const found = (['self-replication', 'scanning'] as const).map((retaining) => {
       const model = smallSelf1e(3, { refill: { retaining, amplifier: true } });
       const values = tf.tidy(() => {
-        return valuesOf(model.projector.fine(normal(new Random(4), [1, 4, 4, 8]) as tf.Tensor4D, retaining) as tf.Tensor);
+        return valuesOf(
+          model.projector.fine(normal(new Random(4), [1, 4, 4, 8]) as tf.Tensor4D, retaining) as tf.Tensor,
+        );
       });
       model.dispose();
       return values;

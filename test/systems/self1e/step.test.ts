@@ -163,7 +163,10 @@ describe('SELF1E_RECIPE', () => {
     }
     tf.dispose([...onTape.gradients.values()]);
     const { loss = NaN, ce = NaN, bce = NaN, dice = NaN } = losses;
-    expect(loss).toBeCloseTo(tf.tidy(() => wholeLoss(model, batch, seed).arraySync()), 4);
+    expect(loss).toBeCloseTo(
+      tf.tidy(() => wholeLoss(model, batch, seed).arraySync()),
+      4,
+    );
     expect(ce + bce + dice).toBeCloseTo(loss, 5);
     const expected = oneTape(() => wholeLoss(model, batch, seed), variables);
     // What the objective does not reach is 0 or absent.

@@ -52,7 +52,10 @@ describe('joinTiles', () => {
 
 test('tilesOf takes the tiles of one picture among those of all, without its thumbnail', () => {
   tf.tidy(() => {
-    const all = tf.tensor4d(Array.from({ length: 7 }, (_, tile) => tile), [7, 1, 1, 1]);
+    const all = tf.tensor4d(
+      Array.from({ length: 7 }, (_, tile) => tile),
+      [7, 1, 1, 1],
+    );
     const picture = { firstTile: 2, tiles: 3, grid: { columns: 1, rows: 2 } };
     expect([...valuesAt(all, picture)]).toEqual([2, 3]);
   });
