@@ -1,7 +1,7 @@
 /** SELF1E's answers against the recording: masks of validation sets, and words over a cache. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { emptyRle, encodeMask, mergeRles, type Rle, rleArea, rleFromString } from '../data/masks/coco-mask.js';
+import { emptyRle, encodeMask, mergeRles, type Rle, rleArea } from '../data/masks/coco-mask.js';
 import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
 import { type EncodedImage, encodeImages, stackFeatures } from '../features/image-features.js';
@@ -15,7 +15,7 @@ import type { JsonReader } from '../io/json/json-reader.js';
 import { pair } from './model-case.js';
 import type { Self1eCase } from './self1e-case.js';
 import { relativeItem, SELF1E_TOLERANCE } from './self1e-compared.js';
-import { verifySelf1eSet } from './self1e-sets.js';
+import { recordedMasks, verifySelf1eSet } from './self1e-sets.js';
 import { askedIds, conversationsOf, textItems, tokenized } from './self1e-texts.js';
 import {
   itemsOf,
@@ -59,12 +59,6 @@ async function verifyPicture(predictor: Predictor, recorded: Self1eCase, place: 
     { ...relativeItem(recorded, `${name}.logits`, logits), item: `${name}: logits, from the texts` },
     toleranceItem(`${name}: masks`, error, loose, `differing pixels of ${expected.length} masks`),
   ];
-}
-
-/** Masks of a recorded picture at its own size. */
-export function recordedMasks(place: JsonReader): Rle[] {
-  const [height, width] = pair(place.key('size'));
-  return place.key('masks').array().map((counts) => rleFromString(counts.string(), height, width)); // prettier-ignore
 }
 
 function differingPixels(found: Rle, expected: Rle): number {

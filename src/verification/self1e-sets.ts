@@ -2,7 +2,7 @@
  * A validation set of SELF1E's recording from the facts of the dataset: questions, pixels of the pictures, overlaps with
  * the targets and the figures of the set.
  */
-import { decodeMask, type Rle } from '../data/masks/coco-mask.js';
+import { decodeMask, type Rle, rleFromString } from '../data/masks/coco-mask.js';
 import { lisaFigures } from '../evaluation/figures.js';
 import { type MaskOverlap, maskOverlap } from '../evaluation/metrics/mask-overlap.js';
 import type { EvaluatedTarget, ReferringImage } from '../data/refer/refer-dataset.js';
@@ -10,7 +10,7 @@ import type { Predictor } from '../inference/predictor.js';
 import { readImage } from '../io/image/image-file.js';
 import type { JsonReader } from '../io/json/json-reader.js';
 import { openRecordedSplit, recordedPath } from './datasets-recorded.js';
-import { recordedMasks } from './self1e-answers.js';
+import { pair } from './model-case.js';
 import type { Self1eCase } from './self1e-case.js';
 import { conversationsOf } from './self1e-texts.js';
 import { textOf } from './self1e-words.js';
@@ -55,6 +55,12 @@ export async function verifySelf1eSet(
     return toleranceItem(`${set}: ${figure}`, largestDifference([value ?? NaN], [expected]), FIGURE_TOLERANCE, detail);
   });
   return [...itemsOf(words, pixels, counts), ...figures];
+}
+
+/** Masks of a recorded picture at its own size. */
+export function recordedMasks(place: JsonReader): Rle[] {
+  const [height, width] = pair(place.key('size'));
+  return place.key('masks').array().map((counts) => rleFromString(counts.string(), height, width)); // prettier-ignore
 }
 
 function questions({ asking }: Predictor, targets: readonly EvaluatedTarget[]): string[] {

@@ -43,7 +43,8 @@ describe('targetSize', () => {
     { size: [150, 200], expected: [128, 170] },
     { size: [640, 480], expected: [170, 128] },
   ] as const)('$size is judged at $expected', ({ size, expected }) => {
-    expect(targetSize(...size)).toEqual(expected);
+    const [height, width] = size;
+    expect(targetSize(height, width)).toEqual(expected);
   });
 });
 
