@@ -6,8 +6,8 @@ const LANGUAGE_MODEL = ['embed_tokens', 'lora', 'language_model', 'lm_head'] as 
 
 /** Stages of a base of LLaVA and SAM, with the parts that train. */
 const BASE_STAGES = {
-  /** The base's F_V1, φ and the words that it is matched with. */
-  'base-clip': ['vision_tower', 'projector', 'embed_tokens'],
+  /** The base's vision, and the words that it is matched with: F_V1 and φ, or InternViT and mlp1. */
+  'base-clip': ['vision_tower', 'projector', 'vision_embeddings', 'vision_model', 'mlp1', 'embed_tokens'],
   /** The base's φ and F_LLM on captions; F_V1 stays as it is, as where LLaVA begins. */
   'base-caption': ['projector', ...LANGUAGE_MODEL],
   /** The base's φ and F_LLM once more, on scene grounding in words. */

@@ -30,6 +30,9 @@ const REFILL = object({
       'every place (scanning), or those of the LLM enlarged (none)',
   ),
   amplifier: flag().describe('RFA: what the LLM adds to the features is refilled before the enlargement'),
+  deviation: number({ above: 0 })
+    .describe("Standard deviation of the projections' start values; 0.02 as published, for widths of 1536 and 3584")
+    .default(0.02),
 }).describe('How pixels get their features back (supplement, Table 11)');
 
 const SELF1E_LORA = object({

@@ -105,6 +105,16 @@ export class Self1e extends CompositeLayer implements GroundingModel {
     return embedRows(this.decoder.embedTokens, rows, tokens);
   }
 
+  /** Tiles [n, S, S, 3] → vision tokens [n, g/2, g/2, D]. */
+  visionTokens(images: tf.Tensor4D): tf.Tensor {
+    return this.projector.tokens(this.patchGrids({ vit: this.encoders.vit.forward(images) }));
+  }
+
+  /** Embeddings [n, D] of ids [n]. */
+  wordEmbeddings(ids: tf.Tensor1D): tf.Tensor2D {
+    return this.decoder.embedTokens.forward(ids) as tf.Tensor2D;
+  }
+
   /** Features [tiles, N, C] as grids [tiles, g, g, C]. */
   patchGrids(features: FeatureTensors): tf.Tensor4D {
     const { vit } = features;

@@ -19,21 +19,26 @@ import { Linear } from '../../nn/layers.js';
 import { pixelUnshuffle, SHUFFLE } from '../../nn/pixel-shuffle.js';
 import type { Self1eConfig } from './config.js';
 
-/** As the reference starts the projections. */
-const DEVIATION = 0.02;
 const BLOCK = SHUFFLE * SHUFFLE;
 
 /** Sees an intermediate result by name and may replace it: for comparisons with recordings. */
 export type Tap = <T extends tf.Tensor>(name: string, x: T) => T;
 const noTap: Tap = (_, x) => x;
 
-/** Linear, exact GELU, Linear. */
-export class FeatureProjection extends ConfiguredLayer<{ readonly size: number; readonly outputSize: number }> {
-  static readonly className = 'GsvaFeatureProjection';
-  private readonly first = this.track('0', linear(this.config.size, this.config.size));
-  private readonly second = this.track('2', linear(this.config.size, this.config.outputSize));
+interface ProjectionSizes {
+  readonly size: number;
+  readonly outputSize: number;
+  /** Standard deviation of the start values. */
+  readonly deviation: number;
+}
 
-  constructor(config: { readonly size: number; readonly outputSize: number }) {
+/** Linear, exact GELU, Linear. */
+export class FeatureProjection extends ConfiguredLayer<ProjectionSizes> {
+  static readonly className = 'GsvaFeatureProjection';
+  private readonly first = this.track('0', linear(this.config.size, this.config));
+  private readonly second = this.track('2', linear(this.config.outputSize, this.config));
+
+  constructor(config: ProjectionSizes) {
     super(config, config.outputSize);
   }
 
@@ -44,8 +49,8 @@ export class FeatureProjection extends ConfiguredLayer<{ readonly size: number; 
 }
 tf.serialization.registerClass(FeatureProjection);
 
-function linear(inputSize: number, outputSize: number): Linear {
-  return new Linear({ inputSize, outputSize, deviation: DEVIATION });
+function linear(outputSize: number, { size, deviation }: ProjectionSizes): Linear {
+  return new Linear({ inputSize: size, outputSize, deviation });
 }
 
 /** Features of one picture, its tiles put together. */
@@ -71,8 +76,9 @@ export class Refill extends CompositeLayer {
     const size = llm.hiddenSize;
     this.size = size;
     this.amplifier = refill.amplifier;
-    const wide = { size, outputSize: BLOCK * size };
-    this.toPixels = this.track('combine_decode_proj', new FeatureProjection({ size, outputSize: size }));
+    const { deviation } = refill;
+    const wide = { size, outputSize: BLOCK * size, deviation };
+    this.toPixels = this.track('combine_decode_proj', new FeatureProjection({ size, outputSize: size, deviation }));
     this.ofFeatures = this.track('combine_decode_proj_ori', new FeatureProjection(wide));
     this.ofStates = this.track('combine_decode_proj_all', new FeatureProjection(wide));
   }

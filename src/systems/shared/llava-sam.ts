@@ -107,6 +107,16 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
     return embedRows(this.llama.embedTokens, rows, visionTokens);
   }
 
+  /** Inputs of F_V1 [B, S, S, 3] → vision tokens [B, N, D]. */
+  visionTokens(images: tf.Tensor4D): tf.Tensor {
+    return this.projector.forward(this.encoders.clip.forward(images));
+  }
+
+  /** Embeddings [n, D] of ids [n]. */
+  wordEmbeddings(ids: tf.Tensor1D): tf.Tensor2D {
+    return this.llama.embedTokens.forward(ids) as tf.Tensor2D;
+  }
+
   /** ψ of chosen states: hidden [B, T, D], indices into B·T → queries [Q, prompt]. */
   maskQueries(hidden: tf.Tensor3D, positions: readonly number[]): tf.Tensor2D {
     return this.maskPrompt.forward(this.statesAt(hidden, positions)) as tf.Tensor2D;

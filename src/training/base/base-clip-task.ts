@@ -1,9 +1,10 @@
 /**
- * The base's F_V1 and φ: vision tokens are matched with words, as CLIP matches images with texts. Each patch, projected
- * by φ, must be nearest by cosine to LLaMA's embeddings of the colour, shape and place of its object; cosine, since
- * LLaMA's layers begin with a norm.
+ * The base's vision: vision tokens are matched with words, as CLIP matches images with texts. Each of them (a patch of
+ * F_V1, projected by φ; a block of InternViT's, by mlp1) must be nearest by cosine to the LLM's embeddings of the colour,
+ * shape and place of its object; cosine, since the LLM's layers begin with a norm.
  */
-import { clipTransform } from '../../data/image/image-transforms.js';
+import { prepareImage } from '../../data/image/prepare-image.js';
+import type { EncoderInput } from '../../data/image/prepare-image.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
@@ -13,6 +14,7 @@ import { centreShare } from '../../synthetic/expressions.js';
 import type { Scene } from '../../synthetic/scene.js';
 import { COLOURS, SHAPES } from '../../synthetic/shapes.js';
 import { BaseTask, type BaseTaskOptions, Mean, stackInputs } from './base-task.js';
+import type { GroundingModel } from '../../systems/system.js';
 import { gradientsOnTape } from './joint-step.js';
 import { likeliest, readLikeliest, repeated } from './mask-ious.js';
 
@@ -32,8 +34,18 @@ const SAMPLES = 6;
 /** An object names a patch that it covers at least this share of. */
 const COVERED = 0.3;
 
-export interface BaseClipTaskOptions extends BaseTaskOptions {
+/** A network whose language model sees pictures as tokens among the embeddings of its words. */
+export interface SeeingModel extends GroundingModel {
+  /** Inputs of its encoder [B, S, S, 3] → vision tokens [B, …, D], row by row. */
+  visionTokens(images: tf.Tensor4D): tf.Tensor;
+  /** Embeddings [n, D] of ids [n]. */
+  wordEmbeddings(ids: tf.Tensor1D): tf.Tensor2D;
+}
+
+export interface BaseClipTaskOptions extends BaseTaskOptions<SeeingModel> {
   readonly tokenizer: Tokenizer;
+  /** Name and input of the encoder that the language model sees with. */
+  readonly encoder: { readonly name: string; readonly input: EncoderInput };
 }
 
 export interface ClipSample {
@@ -59,11 +71,12 @@ export class BaseClipTask extends BaseTask<ClipSample, BaseClipTaskOptions> {
   }
 
   prepare(index: number): ClipSample {
-    const { pool, gsva } = this.options;
-    const { clip } = gsva.config;
+    const { pool, gsva, encoder } = this.options;
+    const { name, input } = encoder;
     const { scene, image } = pool.get(index);
-    const labels = patchLabels(scene, clip.imageSize / clip.patchSize);
-    return { index, input: clipTransform(image, clip.imageSize).data, labels };
+    const labels = patchLabels(scene, Math.sqrt(gsva.patches), input.transform === 'squash');
+    const prepared = prepareImage(image, { [name]: input });
+    return { index, input: prepared.inputs[name] as Float32Array, labels };
   }
 
   forwardBackward(batch: readonly ClipSample[]): Promise<Gradients> {
@@ -106,16 +119,16 @@ export class BaseClipTask extends BaseTask<ClipSample, BaseClipTaskOptions> {
   /** Per question the cosines of the vision tokens with its words over the temperature, [B·N, words]. */
   private answers(images: tf.Tensor4D): tf.Tensor[] {
     const { gsva } = this.options;
-    const seen = gsva.projector.forward(gsva.encoders.clip.forward(images));
-    const tokens = unitRows(tf.reshape(seen, [-1, gsva.config.llm.hiddenSize]));
+    const seen = gsva.visionTokens(images);
+    const tokens = unitRows(tf.reshape(seen, [-1, seen.shape.at(-1) as number]));
     return QUESTIONS.map((question) => {
-      const words = gsva.llama.embedTokens.forward(tf.tensor1d([...(this.words[question] ?? [])], 'int32'));
+      const words = gsva.wordEmbeddings(tf.tensor1d([...(this.words[question] ?? [])], 'int32'));
       return tf.div(tf.matMul(tokens, unitRows(words), false, true), TEMPERATURE);
     });
   }
 
   private stack(samples: readonly ClipSample[]): tf.Tensor4D {
-    return stackInputs(samples, this.options.gsva.config.clip.imageSize);
+    return stackInputs(samples, this.options.encoder.input.side);
   }
 }
 
@@ -129,16 +142,16 @@ function labelsOf(batch: readonly ClipSample[], question: PatchQuestion): number
 
 /** The piece that stands for a word inside a sentence; of a digit, the digit itself. */
 function lastToken(tokenizer: Tokenizer, word: string): number {
-  const id = tokenizer.encode(word, { addBos: false }).at(-1);
+  const id = tokenizer.encode(`in ${word}`, { addBos: false }).at(-1);
   if (id === undefined) throw new Error(`BaseClipTask: "${word}" has no token`);
   return id;
 }
 
 /**
- * Labels of every patch of F_V1's input: colour, shape and 8×8 grid cell of the object that covers most of it.
- * @param side patches along a side @returns labels [side²] per question; on background only the colour is asked
+ * Labels of every vision token: colour, shape and 8×8 grid cell of the object that covers most of its patch.
+ * @param side tokens along a side @param whole they show the whole picture, squashed; else the central square @returns labels [side²] per question; on background only the colour is asked
  */
-export function patchLabels(scene: Scene, side: number): PatchLabels {
+export function patchLabels(scene: Scene, side: number, whole = false): PatchLabels {
   const labels = {
     colour: new Int32Array(side * side),
     shape: new Int32Array(side * side).fill(IGNORE_LABEL),
@@ -146,7 +159,7 @@ export function patchLabels(scene: Scene, side: number): PatchLabels {
     row: new Int32Array(side * side).fill(IGNORE_LABEL),
   };
   for (let patch = 0; patch < side * side; patch++) {
-    const index = objectIn(scene, patch % side, Math.floor(patch / side), side);
+    const index = objectIn(scene, patch % side, Math.floor(patch / side), side, whole);
     const object = scene.objects[index];
     if (object === undefined) continue;
     const [x, y] = centreShare(scene, index);
@@ -158,15 +171,16 @@ export function patchLabels(scene: Scene, side: number): PatchLabels {
   return labels;
 }
 
-/** The object that covers most of a patch of the centre crop, or -1. */
-function objectIn(scene: Scene, column: number, row: number, side: number): number {
-  const crop = Math.min(scene.width, scene.height); // CLIP sees the central square
-  const left = (scene.width - crop) / 2;
-  const top = (scene.height - crop) / 2;
+/** The object that covers most of a patch, or -1. */
+function objectIn(scene: Scene, column: number, row: number, side: number, whole: boolean): number {
+  const square = Math.min(scene.width, scene.height); // CLIP sees the central one
+  const [width, height] = whole ? [scene.width, scene.height] : [square, square];
+  const left = (scene.width - width) / 2;
+  const top = (scene.height - height) / 2;
   const counts = new Int32Array(scene.objects.length + 1);
   for (let i = 0; i < SAMPLES * SAMPLES; i++) {
-    const x = left + (crop * (column + ((i % SAMPLES) + 0.5) / SAMPLES)) / side;
-    const y = top + (crop * (row + (Math.floor(i / SAMPLES) + 0.5) / SAMPLES)) / side;
+    const x = left + (width * (column + ((i % SAMPLES) + 0.5) / SAMPLES)) / side;
+    const y = top + (height * (row + (Math.floor(i / SAMPLES) + 0.5) / SAMPLES)) / side;
     const id = scene.instances[Math.floor(y) * scene.width + Math.floor(x)] ?? 0;
     counts[id] = (counts[id] ?? 0) + 1;
   }

@@ -9,6 +9,7 @@ import { Random } from '../../random.js';
 import { renderScene } from '../../synthetic/render.js';
 import { type Scene, synthScene } from '../../synthetic/scene.js';
 import type { LlavaSam } from '../../systems/shared/llava-sam.js';
+import type { GroundingModel } from '../../systems/system.js';
 import type { RgbImage } from '../../types.js';
 import type { SampleStream, TrainingTask } from '../loop/training-task.js';
 import { type Stage, trainableVariables } from '../trainable.js';
@@ -52,8 +53,9 @@ export class ScenePool {
 
 const VALIDATION_BATCH = 16;
 
-export interface BaseTaskOptions {
-  readonly gsva: LlavaSam;
+/** @typeParam N network that the stage trains; most stages are of LLaVA and SAM */
+export interface BaseTaskOptions<N extends GroundingModel = LlavaSam> {
+  readonly gsva: N;
   readonly pool: ScenePool;
   readonly scenes: number;
   /** Scenes after the training ones, for validation. */
@@ -64,9 +66,9 @@ export interface BaseTaskOptions {
 
 export abstract class BaseTask<
   Sample extends { readonly index: number },
-  Options extends BaseTaskOptions = BaseTaskOptions,
+  Options extends BaseTaskOptions<GroundingModel> = BaseTaskOptions,
 > implements TrainingTask<Sample> {
-  readonly network: LlavaSam;
+  readonly network: Options['gsva'];
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
   constructor(

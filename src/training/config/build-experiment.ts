@@ -26,7 +26,7 @@ import { isPublished } from '../../systems/shared/variant.js';
 import { holdFrozenWeights, scalePacked } from './frozen-weights.js';
 import type { FeatureStore } from '../../features/feature-store.js';
 import { BaseCaptionTask } from '../base/base-caption-task.js';
-import { BaseClipTask } from '../base/base-clip-task.js';
+import { BaseClipTask, type SeeingModel } from '../base/base-clip-task.js';
 import { BaseDistillTask } from '../base/base-distill-task.js';
 import { BaseGroundingTask } from '../base/base-grounding-task.js';
 import { BaseSamTask } from '../base/base-sam-task.js';
@@ -175,34 +175,47 @@ export function groundingTask(
 
 /** The task of one of the base's stages; what its samples are is its own business. */
 export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<unknown> {
-  const { system, config, network: gsva, tokenizer, meta } = experiment;
+  const { system, config, network, tokenizer, meta } = experiment;
   const { stage, tokenizer: tokenizerDir, conversation, maxLength } = config;
-  if (!(gsva instanceof LlavaSam)) {
-    throw new UserError(`The stage "${stage}" makes a base of LLaVA and SAM, which "${system.name}" does not have.`);
-  }
   const { scenes, validationScenes, itemsPerScene, forms } = data;
-  const shared = {
-    ...{ gsva, pool: new ScenePool(data.seed), scenes, validationScenes },
-    save: () => modelDirectoryFiles(gsva, { config: system.config.toJson(gsva.config), meta, tokenizerDir }),
+  const common = {
+    ...{ pool: new ScenePool(data.seed), scenes, validationScenes },
+    save: () => modelDirectoryFiles(network, { config: system.config.toJson(network.config), meta, tokenizerDir }),
     load: (dir: string): Promise<void> => {
-      loadModelWeights(dir, gsva);
+      loadModelWeights(dir, network);
       return Promise.resolve();
     },
   };
+  if (stage === 'base-clip' && isSeeing(network)) {
+    // The encoder that a conversation in words cannot do without.
+    const [encoder] = Object.entries(system.pictures(config.model)).filter(([, input]) => input.neededFor === 'text');
+    if (encoder === undefined) throw new Error('baseTask: no encoder is needed for words');
+    const [name, input] = encoder;
+    return new BaseClipTask({ ...common, gsva: network, tokenizer, encoder: { name, input } });
+  }
+  if (!(network instanceof LlavaSam)) {
+    throw new UserError(`The stage "${stage}" makes a base of LLaVA and SAM, which "${system.name}" does not have.`);
+  }
+  const shared = { ...common, gsva: network };
   if (stage === 'base-distill') {
     if (config.start === null) throw new UserError('Distilling F_V2: "start" names no model to learn from.');
     const start = openModelDirectory(config.start);
     const teacher = withWeights(new LlavaSam(configOf(start)), start.tensors, start.weightsPath);
     return new BaseDistillTask({ ...shared, teacher });
   }
-  if (stage === 'base-clip') return new BaseClipTask({ ...shared, tokenizer });
   if (stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: itemsPerScene });
   const text = { ...shared, tokenizer, conversation, maxLength };
   if (stage === 'base-caption') return new BaseCaptionTask(text);
-  if (trainsOnSets(stage)) throw new Error(`baseTask: the stage ${stage} does not train on scenes`);
+  if (stage === 'base-clip' || trainsOnSets(stage)) {
+    throw new Error(`baseTask: the stage ${stage} does not train on scenes`);
+  }
   const dialogue = system.dialogue(config.model, config);
   const words = { decisionIds: decisionIds(system, config), lessons: dialogue.lessons.bind(dialogue) };
   return new BaseGroundingTask({ ...text, ...words, stage, itemsPerScene, forms });
+}
+
+function isSeeing(network: GroundingModel): network is SeeingModel {
+  return 'visionTokens' in network && 'wordEmbeddings' in network;
 }
 
 /**

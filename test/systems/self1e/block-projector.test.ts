@@ -27,8 +27,8 @@ checkLayer('BlockProjector', {
 
 test('replicated: every vector four times along the channels', () => {
   tf.tidy(() => {
-    const found = replicated(tf.tensor2d([1, 2, 3, 4], [2, 2]));
-    expect(found.arraySync()).toEqual([[1, 2, 1, 2, 1, 2, 1, 2], [3, 4, 3, 4, 3, 4, 3, 4]]); // prettier-ignore
+    const found = replicated(tf.tensor4d([1, 2, 3, 4], [1, 1, 2, 2]));
+    expect(found.arraySync()).toEqual([[[[1, 2, 1, 2, 1, 2, 1, 2], [3, 4, 3, 4, 3, 4, 3, 4]]]]); // prettier-ignore
   });
 });
 

@@ -1,4 +1,5 @@
 /** The base's CLIP task: labels of patches, and one step of learning. */
+import { llavaSamPictures } from '../../../src/systems/shared/llava-sam-system.js';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { centreShare } from '../../../src/synthetic/expressions.js';
 import { synthScene } from '../../../src/synthetic/scene.js';
@@ -54,6 +55,7 @@ describe('BaseClipTask', () => {
     const none = (): Promise<void> => Promise.resolve();
     const shared = {
       gsva,
+      encoder: { name: 'clip', input: llavaSamPictures(SMALL_TEXT).clip },
       tokenizer: smallTokenizer(),
       pool: new ScenePool(5),
       save: () => Promise.resolve([]),
