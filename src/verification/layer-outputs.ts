@@ -10,7 +10,11 @@ interface WithForward {
  * @param names of layers below `root` @param run a computation in one go
  * @returns the first output of each, of its first call, inside the caller's tidy
  */
-export function layerOutputs(root: CompositeLayer, names: readonly string[], run: () => unknown): Map<string, tf.Tensor> {
+export function layerOutputs(
+  root: CompositeLayer,
+  names: readonly string[],
+  run: () => unknown,
+): Map<string, tf.Tensor> {
   const found = new Map<string, tf.Tensor>();
   const layers = root.namedLayers().filter(([name]) => names.includes(name));
   for (const [name, layer] of layers) {

@@ -25,6 +25,7 @@ export async function verifySelf1eTraining(network: Self1e, recorded: Self1eCase
     .key('micro_batches')
     .array()
     .map((place) => place.string());
+  const isSummed = recorded.json.key('optimizer').key('accumulation').oneOf(['sum', 'mean']) === 'sum';
   const names = [...new Set(['batch', ...used])];
   const batches = names.map((name) => trainingBatch(recorded, prefixOf(name)));
   const { ce, ...lossWeights } = network.config.loss;
@@ -39,7 +40,7 @@ export async function verifySelf1eTraining(network: Self1e, recorded: Self1eCase
   return [
     await dialogueItem(network, recorded),
     ...(await partGradients(network, recorded, batches[0] as TrainingBatch)),
-    ...(await verifyTraining(network, record, self1eRules({ ...lossWeights, ce }))),
+    ...(await verifyTraining(network, record, self1eRules({ ...lossWeights, ce }, isSummed))),
   ];
 }
 

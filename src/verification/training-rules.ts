@@ -92,8 +92,8 @@ export function lisaRules(recorded: RecordedCase): TrainingRules {
   };
 }
 
-/** @param lossWeights those of its recorded config.json */
-export function self1eRules(lossWeights: Readonly<Record<string, number>>): TrainingRules {
+/** @param lossWeights those of its recorded config.json @param isSummed whether the gradients of micro-batches are added */
+export function self1eRules(lossWeights: Readonly<Record<string, number>>, isSummed: boolean): TrainingRules {
   const never = (): boolean => false;
   return {
     ...{ loss: 1e-5, isEachLoss: false, updateLoss: 1e-5, norm: 1e-4, updateNorm: 1e-4, isNoise: never, isZero: never },
@@ -103,6 +103,6 @@ export function self1eRules(lossWeights: Readonly<Record<string, number>>): Trai
     parameterRemark: () => 'absolute',
     lossWeights,
     schedule: 'published-0.19',
-    isSummed: true,
+    isSummed,
   };
 }

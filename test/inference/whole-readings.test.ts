@@ -127,7 +127,9 @@ describe('a written answer', () => {
     writeInstead(first.ids[0] as number, seg);
     const found = await generate(network, asking.vocabulary, image, prompt, { maxTokens: 4 });
     expect(found.ids[0]).toBe(seg);
-    expect(found.decisions.map(({ answer }) => answer)).toEqual(found.ids.flatMap((id) => (id === seg ? ['found'] : [])));
+    expect(found.decisions.map(({ answer }) => answer)).toEqual(
+      found.ids.flatMap((id) => (id === seg ? ['found'] : [])),
+    );
     for (const { index, mask } of found.decisions) {
       const ids = [...prompt, ...found.ids];
       const [expected] = await masksOfConversation(network, image, ids, [prompt.length + index]);

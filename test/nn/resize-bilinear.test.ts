@@ -14,7 +14,7 @@ beforeAll(async () => {
 /** Sum of the output times fixed numbers, by the input: on tape, and by central differences in double precision. */
 function expectSlopes(x: tf.Tensor3D, map: (x: tf.Tensor3D) => tf.Tensor3D): void {
   tf.tidy(() => {
-    const weights = normal(new Random(9), map(x).shape as number[]);
+    const weights = normal(new Random(9), map(x).shape);
     const loss = (input: tf.Tensor3D): tf.Scalar => tf.sum(tf.mul(map(input), weights));
     const gradient = valuesOf(tf.grad((input) => loss(input as tf.Tensor3D))(x));
     const values = valuesOf(x);

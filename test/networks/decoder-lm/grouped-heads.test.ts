@@ -4,6 +4,7 @@ import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import { attentionSizes, DecoderAttention, DecoderLm } from '../../../src/networks/decoder-lm/decoder-lm.js';
 import { Random } from '../../../src/random.js';
+import { without } from '../../../src/schema.js';
 import { checkLayer } from '../../check-layer.js';
 import { SMALL_SELF1E } from '../../helpers/small-self1e.js';
 import { buildRandom, largestDifference, normal, valuesOf } from '../../helpers/tensors.js';
@@ -38,8 +39,7 @@ function repeated(x: tf.Tensor): tf.Tensor {
 
 /** The same model with a head of keys and values for each of queries. */
 function ungrouped(grouped: DecoderLm): DecoderLm {
-  const { numKeyValueHeads: _, ...own } = llm;
-  const whole = new DecoderLm({ llm: own, lora: PLAIN });
+  const whole = new DecoderLm({ llm: without(llm, 'numKeyValueHeads'), lora: PLAIN });
   whole.build();
   for (const [name, { variable }] of whole.namedParameters()) {
     const given = grouped.namedParameters().get(name)?.variable.read() as tf.Tensor;

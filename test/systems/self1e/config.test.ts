@@ -1,5 +1,6 @@
 /** config.json of SELF1E: there and back, and one clear line for each mistake. */
 import { describe, expect, test } from '@jest/globals';
+import { without } from '../../../src/schema.js';
 import { readSelf1eConfig, self1eConfigToJson, visionTokens } from '../../../src/systems/self1e/config.js';
 import { SMALL_SELF1E, SMALL_SELF1E_JSON } from '../../helpers/small-self1e.js';
 
@@ -29,11 +30,27 @@ test('tokens of a tile are blocks of patches', () => {
 describe('errors', () => {
   test.each([
     ['vision', { image_size: 20 }, /^here\/config\.json: "vision\.image_size" is 20, expected a multiple of twice/],
-    ['vision', { hidden_size: 9 }, /"vision\.hidden_size" is 9, expected a multiple of vision\.num_attention_heads \(2\)/],
+    [
+      'vision',
+      { hidden_size: 9 },
+      /"vision\.hidden_size" is 9, expected a multiple of vision\.num_attention_heads \(2\)/,
+    ],
     ['llm', { hidden_size: 20 }, /"llm\.hidden_size" is 20, expected a multiple of twice llm\.num_attention_heads/],
-    ['llm', { num_key_value_heads: 3 }, /"llm\.num_attention_heads" is 4, expected a multiple of llm\.num_key_value_heads/],
-    ['lora', { targets: ['q_porj'] }, /"lora\.targets\[0\]" is "q_porj", expected a projection; did you mean "q_proj"\?/],
-    ['lora', { vision_targets: ['attn.kqv'] }, /"lora\.vision_targets\[0\]" is "attn\.kqv".*did you mean "attn\.qkv"\?/],
+    [
+      'llm',
+      { num_key_value_heads: 3 },
+      /"llm\.num_attention_heads" is 4, expected a multiple of llm\.num_key_value_heads/,
+    ],
+    [
+      'lora',
+      { targets: ['q_porj'] },
+      /"lora\.targets\[0\]" is "q_porj", expected a projection; did you mean "q_proj"\?/,
+    ],
+    [
+      'lora',
+      { vision_targets: ['attn.kqv'] },
+      /"lora\.vision_targets\[0\]" is "attn\.kqv".*did you mean "attn\.qkv"\?/,
+    ],
     ['refill', { retaining: 'scan' }, /"refill\.retaining" is "scan", expected .*"scanning"/],
     ['tiles', { most: 0 }, /"tiles\.most" is 0, expected/],
     ['tokens', { seg: -1 }, /"tokens\.seg" is -1, expected/],
@@ -46,7 +63,8 @@ describe('errors', () => {
   });
 
   test('a section that is missing is named', () => {
-    const { refill: _, ...rest } = SMALL_SELF1E_JSON;
-    expect(() => readSelf1eConfig(rest, 'here/config.json')).toThrow(/^here\/config\.json: .*"refill" is missing/);
+    expect(() => readSelf1eConfig(without(SMALL_SELF1E_JSON, 'refill'), 'here/config.json')).toThrow(
+      /^here\/config\.json: .*"refill" is missing/,
+    );
   });
 });
