@@ -69,9 +69,9 @@ describe('readExperimentConfig', () => {
     const model: Record<string, unknown> = { ...modelConfigToJson(SMALL_TEXT), system: undefined };
     const start = join(scratch, 'of-another');
     mkdirSync(start);
-    writeFileSync(join(start, 'config.json'), JSON.stringify({ system: 'another' }));
+    writeFileSync(join(start, 'config.json'), JSON.stringify({ system: 'lisa' }));
     expect(read([], { model }).model.system).toBe('gsva');
-    expect(read([], { start, model }).model.system).toBe('another');
+    expect(read([], { start, model }).model.system).toBe('lisa');
     expect(read([], { start, model, system: 'gsva' }).model.system).toBe('gsva');
     expect(() => read([], { system: 'gvsa' })).toThrow(/"system" is "gvsa", expected one of "gsva"/);
   });
@@ -136,7 +136,7 @@ describe('readExperimentConfig', () => {
       ['training.schedule.totalEpochs', 2],
       /"training.schedule.totalUpdates" is 3, expected null/,
     ],
-    ['an unknown stage', ['stage', 'gsav'], /"stage" is "gsav", expected one of "gsva"/],
+    ['an unknown stage', ['stage', 'gsav'], /"stage" is "gsav", expected one of "grounding", "gsva"/],
     ['a fraction of a batch', ['training.batchSize', 1.5], /"training.batchSize" is 1.5, expected a whole number/],
     ['no batch', ['training.batchSize', 0], /"training.batchSize" is 0, expected a whole number of at least 1/],
     ['a fraction of micro-batches', ['training.accumulation', 1.5], /"training.accumulation" is 1.5/],
