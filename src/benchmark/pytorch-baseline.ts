@@ -1,4 +1,4 @@
-/** The same work in PyTorch, measured by configs/bench-small/pytorch_baseline.py in a process of its own. */
+/** The same work in PyTorch, measured by a script (configs/bench-small, configs/bench-efficiency) in a process of its own. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,8 @@ interface BaselineRequest {
   readonly python: string;
   readonly script: string;
   readonly config: BenchConfig;
+  /** File of our weights, for a script that takes them; null for one that draws its own. */
+  readonly weights: string | null;
   readonly parts: readonly string[];
   readonly runs: number;
   readonly threads: number;
@@ -32,12 +34,13 @@ type ProgramRunner = (command: string, args: readonly string[]) => Promise<strin
 
 /** @throws UserError when the interpreter or its packages are missing, or its answer is not what was asked for */
 export async function measureBaseline(request: BaselineRequest, run: ProgramRunner): Promise<Baseline> {
-  const { python, script, config, parts, runs, threads } = request;
+  const { python, script, config, weights, parts, runs, threads } = request;
   const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-'));
   try {
     const file = join(folder, 'workload.json');
     writeJson(file, { model: configForm(config.model.system, file).toJson(config.model), workload: config.workload });
-    const options = ['--workload-json', file, '--runs', String(runs), '--threads', String(threads)];
+    const own = weights === null ? [] : ['--weights', weights];
+    const options = ['--workload-json', file, '--runs', String(runs), '--threads', String(threads), ...own];
     const answer = await run(python, [script, ...options, '--only', parts.join(';')]);
     return readBaseline(answer, parts);
   } finally {
@@ -54,9 +57,16 @@ function readBaseline(answer: string, parts: readonly string[]): Baseline {
   }
   const root = JsonReader.of(parsed, 'the answer of the PyTorch baseline');
   const timings = root.key('parts');
+  // Parts that a script does not have, by its own word.
+  const notMeasured =
+    root
+      .optional('notMeasured')
+      ?.array()
+      .map((name) => name.string()) ?? [];
+  const measured = parts.filter((name) => !notMeasured.includes(name));
   return {
     versions: root.key('versions').string(),
     peakRss: root.key('peakRss').number({ min: 0 }),
-    parts: new Map(parts.map((name) => [name, summary(timings.key(name).key('runs').numbers())])),
+    parts: new Map(measured.map((name) => [name, summary(timings.key(name).key('runs').numbers())])),
   };
 }

@@ -48,6 +48,7 @@ const SUMMARIES = {
   plan: 'Plan the memory that training and inference will need',
   bench: 'Measure how fast this machine computes',
   'bench large': 'Make, convert, load and ask a model of real size',
+  'bench efficiency': 'Compare the time of a question and the peak memory of models side by side',
   'setup tensorflow': 'Install the engine tensorflow: TensorFlow itself, on a CUDA GPU or the CPU',
 };
 
@@ -57,6 +58,7 @@ const OTHER_FILES: Readonly<Record<string, string>> = {
   merge: 'convert',
   export: 'convert',
   'data validate': 'data-check',
+  'bench efficiency': 'bench-efficiency',
 };
 
 export const COMMANDS: readonly CommandEntry[] = Object.entries(SUMMARIES).map(([words, summary]) => {
@@ -102,7 +104,8 @@ export const GROUPS: Readonly<Record<string, { readonly summary: string; readonl
     summary: 'Measure how fast this machine computes, also with a model of real size',
     text:
       'The command bench times a training step, an evaluated image and the parts of a small model. With bench large, a ' +
-      'model of real size is made of random weights, converted, loaded and asked.',
+      'model of real size is made of random weights, converted, loaded and asked. With bench efficiency, models are ' +
+      'compared by the time of a question and their peak memory.',
   },
   setup: {
     summary: 'Install the engine tensorflow: TensorFlow itself, on a CUDA GPU or the CPU',

@@ -1,16 +1,19 @@
 /** Timed work of this machine. Absolute times: for reading and for docs/benchmarks.md, never for tests. */
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type BenchConfig, readBenchConfig } from '../benchmark/bench-config.js';
 import { BenchParts } from '../benchmark/bench-parts.js';
 import { describeEpochs, EPOCH_KINDS, type EpochResult, measureEpochs } from '../benchmark/epoch-run.js';
 import { type KernelProfile, profileKernels } from '../benchmark/kernel-profile.js';
 import { type PartName, PARTS } from '../benchmark/part-names.js';
-import { measureBaseline } from '../benchmark/pytorch-baseline.js';
+import { type Baseline, measureBaseline } from '../benchmark/pytorch-baseline.js';
 import { describeLoading, measureLoading } from '../benchmark/sample-loading.js';
 import { peakRss, time, type Timing } from '../benchmark/timing.js';
+import { storableWeights } from '../checkpoints/weights.js';
 import { benchmarkMatMul } from '../engine/benchmark.js';
 import { describeEngine, type EngineOptions } from '../engine/engine.js';
+import { writeSafetensors } from '../io/safetensors/safetensors-writer.js';
 import { packagePath } from '../program.js';
 import { Random } from '../random.js';
 import { runCommand } from '../setup/run-command.js';
@@ -55,16 +58,27 @@ export async function bench(options: BenchOptions) {
       timings.push(await time(name, bench.work(name), runs, onRun));
     }
   };
-  if (wanted.length > 0) await withBench(config, options, timeParts);
-  signal?.throwIfAborted();
-  const parts = timings.map(({ name }) => name);
-  const isCompared = pytorch !== undefined && parts.length > 0;
-  if (isCompared) onNote?.('measuring PyTorch ...');
-  const script = baselineOf(options.config);
-  const compared = { script, config, parts, runs, threads: Math.max(1, engine.threads) };
-  const baseline = isCompared
-    ? await measureBaseline({ python: pytorch, ...compared }, (command, args) => runCommand(command, args, { signal }))
-    : null;
+  const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-'));
+  let baseline: Baseline | null = null;
+  try {
+    const { script, takesWeights } = baselineOf(options.config);
+    const weights = pytorch !== undefined && takesWeights ? join(folder, 'weights.safetensors') : null;
+    const use = async (bench: BenchParts): Promise<void> => {
+      await timeParts(bench);
+      if (weights !== null)
+        writeSafetensors(weights, await storableWeights(bench.network, { prefix: '' }), { format: 'pt' });
+    };
+    if (wanted.length > 0) await withBench(config, options, use);
+    signal?.throwIfAborted();
+    const parts = timings.map(({ name }) => name);
+    if (pytorch !== undefined && parts.length > 0) {
+      onNote?.('measuring PyTorch ...');
+      const request = { python: pytorch, script, config, weights, parts, runs, threads: Math.max(1, engine.threads) };
+      baseline = await measureBaseline(request, (command, args) => runCommand(command, args, { signal }));
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
   const products = only.includes('products') ? await benchmarkMatMul([512, 1024], runs) : [];
   const loading = only.includes('loading')
     ? await measureLoading({ runs, samples: LOADED_SAMPLES, step: STEP_SECONDS }, (done) => {
@@ -74,7 +88,7 @@ export async function bench(options: BenchOptions) {
   const epochs = only.includes('epochs') ? await timeEpochs(config, options) : [];
   const generation = timings.find(({ name }) => name === PARTS.generate);
   return {
-    ...{ engine: describeEngine(engine), timings, baseline, products, peakRss: peakRss() },
+    ...{ engine: describeEngine(engine), timings, baseline, products, peakRss: timings.at(-1)?.peakRss ?? peakRss() },
     tokensPerSecond: generation === undefined ? null : config.workload.newTokens / generation.median,
     loading: loading === null ? null : { result: loading, text: describeLoading(loading, STEP_SECONDS) },
     epochs: epochs.map((result) => ({ result, text: describeEpochs(result) })),
@@ -107,10 +121,11 @@ function partsOf(bench: BenchParts, options: BenchOptions): PartName[] {
   return wanted.filter((name) => bench.parts.includes(name));
 }
 
-/** Script that does the same work in PyTorch: that next to the configuration, else bench-small's. */
-function baselineOf(config: string): string {
-  const own = join(dirname(config), 'pytorch_baseline.py');
-  return existsSync(own) ? own : packagePath('configs', 'bench-small', 'pytorch_baseline.py');
+/** Script that does the same work in PyTorch: the configuration's own, which takes our weights, or bench-small's. */
+function baselineOf(config: string): { readonly script: string; readonly takesWeights: boolean } {
+  const own = config.replace(/\.json5?$/, '.pytorch.py');
+  if (existsSync(own)) return { script: own, takesWeights: true };
+  return { script: packagePath('configs', 'bench-small', 'pytorch_baseline.py'), takesWeights: false };
 }
 
 async function withBench<T>(

@@ -8,8 +8,9 @@ import { UserError } from '../../src/errors.js';
 const config = readBenchConfig('configs/bench-small/config.json5');
 
 /** Measures with a program that prints `answer`. */
-function measured(answer: string, seen: string[][] = []): Promise<Baseline> {
-  const request = { python: 'py', script: 's.py', config, parts: ['CLIP tower', 'generate'], runs: 3, threads: 2 };
+function measured(answer: string, seen: string[][] = [], weights: string | null = null): Promise<Baseline> {
+  const parts = ['CLIP tower', 'generate'];
+  const request = { python: 'py', script: 's.py', config, weights, parts, runs: 3, threads: 2 };
   return measureBaseline(request, (command, args) => {
     const file = args[args.indexOf('--workload-json') + 1] ?? '';
     seen.push([command, ...args], [readFileSync(file, 'utf8')]);
@@ -32,6 +33,14 @@ test('asks for the same workload, and takes median, least and most of every part
   const [command = [], [file = ''] = []] = seen;
   expect(command.join(' ')).toMatch(/^py s\.py .*--runs 3 --threads 2 --only CLIP tower;generate$/);
   expect(JSON.parse(file)).toMatchObject({ workload: config.workload });
+});
+
+test('a script that takes weights is handed ours, and says which parts it does not have', async () => {
+  const seen: string[][] = [];
+  const answer = { ...ANSWER, parts: { generate: { runs: [1] } }, notMeasured: ['CLIP tower'] };
+  const { parts } = await measured(JSON.stringify(answer), seen, 'own.safetensors');
+  expect([...parts.keys()]).toEqual(['generate']);
+  expect(seen[0]?.join(' ')).toContain('--weights own.safetensors');
 });
 
 test.each([
