@@ -14,7 +14,7 @@ export type { PublishedSource };
 export type ModelSource = string | PublishedSource;
 
 /** Names of the models that come with the package. */
-const PACKAGED: readonly string[] = ['tiny', 'tiny-base'];
+const PACKAGED: readonly string[] = ['tiny', 'tiny-base', 'tiny-self1e'];
 
 /**
  * The folder of a packaged model by its name, wherever the package lies; everything else as it is. The name goes before

@@ -215,15 +215,16 @@ function finetuning(model: ReleasedModel, { dir }: CommandRequest): string[] {
   ];
 }
 
-/** `tiny` answers where no model is named; `tiny-base` is only a start for training. */
+/** Commands of a packaged model: `tiny` answers where none is named; `tiny-base` is only a start for training. */
 export function packagedCommands(name: PackagedModel['name']): string[] {
   if (name === 'tiny-base') return [gsvaCommand('train --config configs/tiny.json5 --out runs/tiny')];
+  const model = name === 'tiny' ? '' : ` --model ${name}`;
   return [
     gsvaCommand(
-      'segment --image data/samples/scene-3.jpg --expressions "purple circle" "yellow circle" --out found.png',
+      `segment${model} --image data/samples/scene-3.jpg --expressions "purple circle" "yellow circle" --out found.png`,
     ),
     gsvaCommand('data synth --out data/synth'),
-    gsvaCommand('eval --data data/synth'),
+    gsvaCommand(`eval${model} --data data/synth`),
   ];
 }
 

@@ -76,7 +76,7 @@ export interface ReleasedModel {
 
 /** A model that comes with this package. */
 export interface PackagedModel {
-  readonly name: 'tiny' | 'tiny-base';
+  readonly name: 'tiny' | 'tiny-base' | 'tiny-self1e';
   readonly title: string;
   /** Below the package. */
   readonly folder: string;

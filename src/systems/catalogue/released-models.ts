@@ -126,4 +126,9 @@ export const PACKAGED_MODELS: readonly PackagedModel[] = [
     title: 'what training on coloured shapes starts from; answers nothing yet',
     folder: 'checkpoints/tiny-base',
   },
+  {
+    name: 'tiny-self1e',
+    title: 'SELF1E, trained on coloured shapes; answers about these alone',
+    folder: 'checkpoints/tiny-self1e',
+  },
 ];
