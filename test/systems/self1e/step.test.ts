@@ -134,8 +134,8 @@ function step(model: Self1e, batch: TrainingBatch, variables: Variables, options
 
 const plain: Partial<Self1eConfig> = {};
 const dropping: Partial<Self1eConfig> = { lora: { ...SMALL_SELF1E.lora, dropout: 0.4 } };
-const scanning: Partial<Self1eConfig> = { refill: { retaining: 'scanning', amplifier: false } };
-const none: Partial<Self1eConfig> = { refill: { retaining: 'none', amplifier: true } };
+const scanning: Partial<Self1eConfig> = { refill: { retaining: 'scanning', amplifier: false, deviation: 0.02 } };
+const none: Partial<Self1eConfig> = { refill: { retaining: 'none', amplifier: true, deviation: 0.02 } };
 
 describe('SELF1E_RECIPE', () => {
   test.each([

@@ -5,6 +5,7 @@
 import type { FileTensors } from '../../../io/file-tensor.js';
 import type { JsonReader } from '../../../io/json/json-reader.js';
 import { requireValue, sizesIn } from '../../shared/published/llama.js';
+import { ROPE_FREQUENCIES } from '../../../config.js';
 import { UserError } from '../../../errors.js';
 import { EMBEDDING, POSITIONS } from './names.js';
 
@@ -23,13 +24,15 @@ const VISION_DEFAULTS = {
   num_hidden_layers: 24,
   num_attention_heads: 16,
 };
+/** Class of the published SELF1E. */
+export const PUBLISHED_CLASS = 'InternVL3SELF1E';
 const DEFAULT_THETA = 10000;
 const DEFAULT_EPSILON = 1e-6;
 
 /** Sizes of the networks; the vocabulary has the rows of the embedding. */
 export interface InternVlSizes {
   readonly vision: ReturnType<typeof visionSizes>;
-  readonly llm: ReturnType<typeof llmSizes> & { readonly vocabSize: number };
+  readonly llm: ReturnType<typeof llmSizes> & ReturnType<typeof frequencies> & { readonly vocabSize: number };
   readonly downsampleRatio: number;
   /** Vision tokens of a tile. */
   readonly imageTokens: number;
@@ -56,7 +59,7 @@ export function internVlSizes(root: JsonReader, tensors: FileTensors): InternVlS
   const vocabSize = tensors.get(EMBEDDING)?.shape[0] ?? 0;
   return {
     vision,
-    llm: { vocabSize, ...llmSizes(llmPlace, !isOwn) },
+    llm: { vocabSize, ...llmSizes(llmPlace, !isOwn), ...frequencies(root, llmPlace) },
     downsampleRatio,
     imageTokens,
     isTied: [root, llmPlace].some((place) => place.optional('tie_word_embeddings')?.boolean() === true),
@@ -104,6 +107,18 @@ function llmSizes(place: JsonReader, mayLack: boolean) {
     rmsNormEps: place.optional('rms_norm_eps')?.number({ min: 0 }) ?? DEFAULT_EPSILON,
     ropeTheta: ropeTheta(place),
   };
+}
+
+/**
+ * Precision of the rotary frequencies: as a file of ours says; else rounded in a published SELF1E, which was trained and is
+ * evaluated as a model that was cast to BF16 with all its buffers.
+ */
+function frequencies(root: JsonReader, llm: JsonReader): { readonly ropeFrequencies?: 'f32' | 'bf16' } {
+  const own = llm.optional('rope_frequencies')?.oneOf(ROPE_FREQUENCIES);
+  if (own !== undefined) return { ropeFrequencies: own };
+  const isSelf1e = root.optional('architectures')?.array().some((name) => name.value === PUBLISHED_CLASS) === true;
+  const isCast = ['dtype', 'torch_dtype'].some((key) => root.optional(key)?.value === 'bfloat16');
+  return isSelf1e && isCast ? { ropeFrequencies: 'bf16' } : {};
 }
 
 /** `rope_theta`, or (transformers 5) that of `rope_parameters`. Dynamic scaling starts behind the longest position. */

@@ -9,6 +9,7 @@ import { nameInModel } from '../../../networks/lora.js';
 import type { ExportRequest, PublishedForm, WholeModel } from '../../published-files.js';
 import { CARD_USE, plainText } from '../../shared/model-card.js';
 import type { Self1eConfig } from '../config.js';
+import { PUBLISHED_CLASS } from './config.js';
 import { openSelf1e } from './model.js';
 
 export const SELF1E_FORM: PublishedForm = { prefix: '', open: openSelf1e, card, pieces };
@@ -41,7 +42,7 @@ function publishedTensors(config: Self1eConfig, { tensors }: WholeModel): Tensor
 /** config.json of OpenGVLab's InternVL3 with the enlarged vocabulary. */
 function internVlConfigJson({ vision, llm, tokens }: Self1eConfig): Record<string, unknown> {
   return {
-    architectures: ['InternVL3SELF1E'],
+    architectures: [PUBLISHED_CLASS],
     model_type: 'internvl_chat',
     torch_dtype: 'bfloat16',
     downsample_ratio: 0.5,
@@ -77,6 +78,8 @@ function internVlConfigJson({ vision, llm, tokens }: Self1eConfig): Record<strin
       // As published; without effect up to max_position_embeddings.
       rope_scaling: { factor: 2, rope_type: 'dynamic', type: 'dynamic' },
       rope_theta: llm.ropeTheta,
+      // A key of ours: without it, a published SELF1E has rounded ones.
+      rope_frequencies: llm.ropeFrequencies ?? 'f32',
       sliding_window: null,
       tie_word_embeddings: false,
       use_cache: true,

@@ -155,6 +155,7 @@ function configJson({ vision, llm }: InternVlSizes, ids: Self1eIds, lora: LoraSe
       max_position_embeddings: llm.maxPositionEmbeddings,
       rms_norm_eps: llm.rmsNormEps,
       rope_theta: llm.ropeTheta,
+      ...(llm.ropeFrequencies === undefined ? {} : { rope_frequencies: llm.ropeFrequencies }),
     },
     refill: { retaining: 'self-replication', amplifier: true },
     lora,
