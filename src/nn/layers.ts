@@ -36,6 +36,19 @@ export class Linear<Config extends LinearConfig = LinearConfig> extends Configur
     if (matrix === null) return fused.linear(x, this.weight(), bias);
     return bias === null ? matrix.multiply(x) : tf.tidy(() => tf.add(matrix.multiply(x), bias));
   }
+
+  /**
+   * Products of queries with the outputs, without the outputs: q · (x·W + b) = (q·Wᵀ) · x + q · b. Inside tf.tidy.
+   * @param q [n, out] @param x [m, in] @returns [n, m]
+   */
+  products(q: tf.Tensor2D, x: tf.Tensor2D): tf.Tensor2D {
+    const matrix = this.packed('weight');
+    const pulled: tf.Tensor2D =
+      matrix === null ? tf.matMul(q, this.weight(), false, true) : tf.matMul(q, matrix.widen()); // packed [out, in]
+    const found: tf.Tensor2D = tf.matMul(pulled, x, false, true);
+    if (this.bias === null) return found;
+    return tf.add(found, tf.matMul(q, tf.expandDims<tf.Tensor2D>(this.bias(), 1)));
+  }
 }
 tf.serialization.registerClass(Linear);
 

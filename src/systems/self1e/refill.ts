@@ -46,6 +46,11 @@ export class FeatureProjection extends ConfiguredLayer<ProjectionSizes> {
   forward(x: tf.Tensor): tf.Tensor {
     return this.second.forward(fused.gelu(this.first.forward(x)));
   }
+
+  /** Products of queries [n, outputSize] with the outputs of x [m, size], which are not computed → [n, m]. */
+  products(queries: tf.Tensor2D, x: tf.Tensor2D): tf.Tensor2D {
+    return this.second.products(queries, fused.gelu(this.first.forward(x)) as tf.Tensor2D);
+  }
 }
 tf.serialization.registerClass(FeatureProjection);
 
@@ -97,14 +102,20 @@ export class Refill extends CompositeLayer {
     const queries = this.queries(states, tap);
     const coarse = this.amplifier ? tap('f_all_i', this.ofStates.forward(picture.states)) : picture.states;
     const low = this.amplifier ? tap('low_features', this.unshuffled(coarse)) : picture.states;
-    const pixels = tap(
-      'pixel_features',
-      this.toPixels.forward(this.refilled(picture, coarse, low, tap)) as tf.Tensor3D,
-    );
-    return {
-      high: tap('logits_high', this.logits(pixels, queries)),
-      low: () => tap('logits_low', this.logits(low, queries)),
-    };
+    const refilled = this.refilled(picture, coarse, low, tap);
+    const high =
+      tap === noTap
+        ? this.products(refilled, queries)
+        : this.logits(tap('pixel_features', this.toPixels.forward(refilled) as tf.Tensor3D), queries);
+    return { high: tap('logits_high', high), low: () => tap('logits_low', this.logits(low, queries)) };
+  }
+
+  /** Logits of the pixels by the second layer's products with the queries: a few rows instead of one for every pixel. */
+  private products(refilled: tf.Tensor3D, queries: tf.Tensor2D): tf.Tensor3D {
+    const [height, width] = refilled.shape;
+    const flat: tf.Tensor2D = tf.reshape(refilled, [height * width, this.size]);
+    const scaled: tf.Tensor2D = tf.mul(queries, 1 / Math.sqrt(this.size));
+    return tf.reshape(this.toPixels.products(scaled, flat), [-1, height, width]);
   }
 
   /** @param coarse f′(I), or I without RFA @param low the same unshuffled */
