@@ -11,7 +11,7 @@ export function helpText(path: readonly string[], commands: readonly CommandEntr
   const words = path.join(' ');
   const about =
     GROUPS[words]?.text ??
-    'GSVA and LISA: multimodal LLMs that answer with masks for what they find, and say what is absent.';
+    'GSVA, LISA and SELF1E: multimodal LLMs that answer with masks for what they find, and say what is absent.';
   return [
     `${[runnable('gsva'), ...path].join(' ')} <command> [options]`,
     '',

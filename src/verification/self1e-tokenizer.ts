@@ -29,6 +29,7 @@ import { numbers, openRecorded, texts } from './datasets-recorded.js';
 import { FIRST, LAST, Scripted } from './recorded-facts.js';
 import { verifySelf1eBatches } from './self1e-batches.js';
 import { verifySelf1eDatasets } from './self1e-datasets.js';
+import { verifySelf1eMixture } from './self1e-mixture.js';
 import { expandedRow, SELF1E_STYLE, textOf, turnsOf } from './self1e-words.js';
 import { itemsOf, Mismatches, type VerifyItem } from './verify-item.js';
 
@@ -57,6 +58,7 @@ export async function verifySelf1eTokenizer(dir: string, dataDir: string | null)
     verifyFullSize(root.key('full_size'), tokenizer, ids),
     ...verifySelf1eBatches(root.key('batches'), tokenizer, ids),
     ...(dataDir === null ? [] : await verifySelf1eDatasets(root, dataDir, tokenizer, ids)),
+    ...(dataDir === null ? [] : verifySelf1eMixture(root.key('mixture'), dataDir)),
   ];
 }
 

@@ -88,6 +88,7 @@ describe('the list', () => {
     expect(packaged).toMatchObject([
       { name: 'tiny', state: 'complete' },
       { name: 'tiny-base', state: 'complete' },
+      { name: 'tiny-self1e', state: 'complete' },
     ]);
     expect(released.map(({ name }) => name)).toEqual(RELEASED_MODELS.map(({ name }) => name));
     expect(released.map((model) => model.memory.fits)).toEqual(RELEASED_MODELS.map(() => 'f32'));

@@ -37,7 +37,39 @@ describe('lessons', () => {
       return ANSWERS.map((answer) => `<image>\n${question.replace('{}', target.text)}|${answer}`);
     });
     expect(new Set(drawn(facts))).toEqual(new Set(plain));
-    expect(drawn(facts, new Self1eDialogue({ explanationOnly: 0 })).some((text) => text.endsWith('[SEG]. It is round.'))).toBe(true);
+    expect(
+      drawn(facts, new Self1eDialogue({ explanationOnly: 0 })).some((text) => text.endsWith('[SEG]. It is round.')),
+    ).toBe(true);
+  });
+
+  test('together: one conversation about all targets in some order, a [SEG] behind each, the masks in that order', () => {
+    const other = { data: Uint8Array.of(1, 0, 0, 0, 0, 1), ...SIZE };
+    const facts = targetFacts('refer_seg', SIZE, [
+      { text: ' Red bar ', wording: 'expression', mask: MASK },
+      { text: 'circle', wording: 'expression', mask: other },
+      { text: 'moon', wording: 'expression', mask: null },
+    ]);
+    const masks: Record<string, unknown> = {
+      'red bar': MASK,
+      circle: other,
+      moon: { data: new Uint8Array(6), ...SIZE },
+    };
+    const orders = new Set<string>();
+    for (let seed = 0; seed < 40; seed++) {
+      const lessons = new Self1eDialogue({ together: true }).lessons(facts, new Random(seed));
+      const [{ turns, targets } = { turns: [], targets: [] }] = lessons;
+      const names = targets.map(({ text }) => text.trim().toLowerCase());
+      expect(lessons).toHaveLength(1);
+      expect(turns).toEqual([
+        {
+          user: `<image>\nPlease segment ${names.join(', ')} in this image.`,
+          assistant: `${names.map((name) => `${name} [SEG]`).join(', ')}.`,
+        },
+      ]);
+      expect(targets.map(({ mask }) => mask)).toEqual(names.map((name) => masks[name]));
+      orders.add(names.join());
+    }
+    expect(orders.size).toBe(6);
   });
 
   test('a target that is absent has an empty mask; a dialogue keeps its turns', () => {

@@ -1,5 +1,5 @@
 /** From configuration to model and task: the shipped configurations, start weights, the rows of [SEG] and [REJ]. */
-import type { ModelConfig } from '../../../src/systems/shared/model-config.js';
+import { systemNamed } from '../../../src/systems/index.js';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -68,11 +68,12 @@ describe.each(CONFIGS)('configs/%s', (name) => {
       tokenizer,
       meta,
     } = await withoutDraws(() => buildExperiment(readExperimentConfig(file, overrides), file));
-    const { tokens, llm } = config.model as ModelConfig;
-    const ids = ['[SEG]', '[REJ]', '<im_start>', '<im_end>'].map((token) => tokenizer.tokenId(token));
-    expect(ids).toEqual([tokens.seg, tokens.rej, tokens.imStart, tokens.imEnd]);
-    expect([tokenizer.bosId, tokenizer.eosId, tokenizer.padId]).toEqual([tokens.bos, tokens.eos, tokens.pad]);
-    expect(tokenizer.vocabSize).toBe(llm.vocabSize);
+    const { ids, end } = (await systemNamed(config.model.system, file)).vocabulary(config.model, config);
+    expect(ids.map(({ token }) => tokenizer.tokenId(token))).toEqual(ids.map(({ id }) => id));
+    expect(tokenizer.eosId).toBe(end);
+    if ('bos' in config.model.tokens) expect(tokenizer.bosId).toBe(config.model.tokens.bos);
+    expect(tokenizer.padId).toBe(config.model.tokens.pad);
+    expect(tokenizer.vocabSize).toBe(config.model.llm.vocabSize);
     const { conversation, stage, description, knows } = config;
     expect(meta).toEqual({ conversation, stage, description, ...(knows === null ? {} : { knows }) });
     expect(trainableVariables(gsva, config.stage).size).toBeGreaterThan(0);
@@ -121,6 +122,22 @@ describe('buildExperiment', () => {
     }
     base.dispose();
     gsva.dispose();
+  });
+
+  test('parts that are "drawn" start at random though the start model has them; an unknown part is refused', async () => {
+    const own = variablesOf(smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } }));
+    const { network: gsva } = await build({ start, drawn: ['projector'] });
+    for (const [name, variable] of variablesOf(gsva)) {
+      const before = own.get(name);
+      if (before === undefined || /embed_tokens|lm_head/.test(name)) continue;
+      const isDrawn = name === 'model.mm_projector.weight';
+      expect([name, JSON.stringify(valuesOf(variable)) === JSON.stringify(valuesOf(before))]).toEqual([name, !isDrawn && !name.includes('mm_projector')]); // prettier-ignore
+    }
+    tf.dispose([...own.values()]);
+    gsva.dispose();
+    await expect(build({ start, drawn: ['projektor'] })).rejects.toThrow(
+      '"drawn" names the part "projektor"; known are vision_tower, projector,',
+    );
   });
 
   test('a GSVA run on a model that GSVA has been taught keeps what it has learned of [SEG] and [REJ]', async () => {

@@ -25,6 +25,7 @@ describe('readExperimentConfig', () => {
     const config = read();
     expect(config).toEqual({
       ...smallConfig('data'),
+      drawn: [],
       model: SMALL_TEXT,
       variant: GSVA_VARIANT,
       knows: null,
