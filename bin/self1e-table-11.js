@@ -84,7 +84,7 @@ function measured(retaining, amplifier, seed) {
       '--split',
       'val',
       '--limit',
-      '200',
+      '100',
     ];
     writeFileSync(file, gsva([...words, '--json']));
     rmSync(folder, { recursive: true, force: true });

@@ -162,7 +162,12 @@ export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
 function questionFlops({ model, question }: PlanSource): Promise<number> {
   const merged: ModelSizes = { ...model, lora: { ...model.lora, r: 0 } } as ModelSizes;
   const sizes = { model: merged, workload: question };
-  return counted('fused', sizes, () => undefined, (bench) => countFlops(() => bench.evaluatedImage())); // prettier-ignore
+  return counted(
+    'fused',
+    sizes,
+    () => undefined,
+    (bench) => countFlops(() => bench.evaluatedImage()),
+  );
 }
 
 /** Sizes of a model and of its work; what trains is of its stage, by default what its system's recipe trains. */

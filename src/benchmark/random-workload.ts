@@ -39,11 +39,18 @@ export class RandomWorkload {
     const [absent = found] = vocabulary.absent;
     // As many conversations about a picture as the system needs for its targets.
     const texts = Array.from({ length: workload.masks }, (_, index) => `target ${index}`);
-    const exam = system.dialogue(model, {}).exam(texts, texts.map(() => 'found'), 'reference'); // prettier-ignore
+    const exam = system.dialogue(model, {}).exam(
+      texts,
+      texts.map(() => 'found'),
+      'reference',
+    );
     const asked = each.flatMap((picture) => exam.map(({ targets }) => ({ picture, targets })));
     this.pictureOf = asked.map(({ picture }) => picture);
     const conversations = asked.map(({ targets }, row) => {
-      return this.conversation(random.fork(100 + row), targets.map(() => found)); // prettier-ignore
+      return this.conversation(
+        random.fork(100 + row),
+        targets.map(() => found),
+      );
     });
     this.tokens = padBatch(conversations, vocabulary.pad);
     this.targets = asked.map(({ picture, targets }) => {

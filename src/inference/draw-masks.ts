@@ -135,8 +135,19 @@ export async function withMasks<T extends Undrawn>(
   const found = decided.filter(({ answer }) => answer === 'found');
   const masks =
     network.masksFrom === 'states'
-      ? await masksOfStates(network, image, found.map(({ state }) => state), signal) // prettier-ignore
-      : await masksOfConversation(network, image, ids, found.map(({ at }) => at), signal); // prettier-ignore
+      ? await masksOfStates(
+          network,
+          image,
+          found.map(({ state }) => state),
+          signal,
+        )
+      : await masksOfConversation(
+          network,
+          image,
+          ids,
+          found.map(({ at }) => at),
+          signal,
+        );
   return decided.map(({ state: _, at: __, ...decision }) => {
     return { ...decision, mask: decision.answer === 'found' ? (masks.shift() ?? null) : null };
   });

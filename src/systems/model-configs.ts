@@ -7,8 +7,21 @@ import { LLM } from '../config.js';
 import { UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
 import { object } from '../schema.js';
-import { PARTIAL_SELF1E, readSelf1eConfig, SELF1E_SECTIONS, type Self1eConfig, self1eConfigToJson } from './self1e/config.js'; // prettier-ignore
-import { configOf, type ModelConfig, modelConfigToJson, parseModelConfig, PARTIAL_MODEL_SCHEMA, SECTION_NAMES } from './shared/model-config.js'; // prettier-ignore
+import {
+  PARTIAL_SELF1E,
+  readSelf1eConfig,
+  SELF1E_SECTIONS,
+  type Self1eConfig,
+  self1eConfigToJson,
+} from './self1e/config.js';
+import {
+  configOf,
+  type ModelConfig,
+  modelConfigToJson,
+  parseModelConfig,
+  PARTIAL_MODEL_SCHEMA,
+  SECTION_NAMES,
+} from './shared/model-config.js';
 
 /** Sizes of a model of any system. All have an LLM and LoRA. */
 export type ModelSizes = ModelConfig | Self1eConfig;

@@ -155,7 +155,13 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
       const features = stackPrepared(model, images);
       const imageOf = conversations.map((each) => each.imageOf);
       const rows = rowsAboutInputs(model, this.tokensOf(conversations), images, imageOf);
-      return this.stepOn(conversations, rows, features, imageOf.map((image) => images[image] as PreparedImage), random); // prettier-ignore
+      return this.stepOn(
+        conversations,
+        rows,
+        features,
+        imageOf.map((image) => images[image] as PreparedImage),
+        random,
+      );
     }
     const images = await this.features.encode(model, conversations);
     const encoders = Object.keys(model.encoders);

@@ -47,7 +47,11 @@ async function verifyPicture(predictor: Predictor, recorded: Self1eCase, place: 
   const { network, asking } = predictor;
   const image = await encoded(predictor, recorded, `${name}.`, pair(place.key('size')));
   const items = conversationsOf(place).map((text) => ({ image, conversation: tokenized(predictor, text) }));
-  const logits = await lowLogits(predictor, items.map(({ conversation }) => conversation), image); // prettier-ignore
+  const logits = await lowLogits(
+    predictor,
+    items.map(({ conversation }) => conversation),
+    image,
+  );
   const answers = await teacherForce(network, asking.vocabulary, items);
   const found = answers.flatMap(({ masks }) => masks).map((mask) => encodeMask(binaryMask(mask, 'logit > 0')));
   const expected = recordedMasks(place);
@@ -78,7 +82,10 @@ async function lowLogits(
     const rows = rowsAbout(network, padBatch(conversations, asking.vocabulary.pad), images);
     const places = rows.statesBefore(asking.vocabulary.found, 'supervised');
     const reading = network.read(rows, features);
-    return network.ground(reading, places.map(({ row, position }) => ({ row, states: [position] }))).masks; // prettier-ignore
+    return network.ground(
+      reading,
+      places.map(({ row, position }) => ({ row, states: [position] })),
+    ).masks;
   });
   try {
     return Float32Array.from(await masks.data<'float32'>());

@@ -45,8 +45,16 @@ export async function verifySelf1eSet(
     words.compare(`questions about ${path}`, questions(predictor, targets).join(''), conversationsOf(picture).join(''));
     pixels.add(path, await pixelError(predictor, recorded, picture, image));
     const overlaps = targets.map((target, i) => overlapOf(recordedMasks(picture)[i], target));
-    counts.compare(`intersections of ${path}`, overlaps.map(({ intersection }) => intersection), picture.key('intersection').numbers()); // prettier-ignore
-    counts.compare(`unions of ${path}`, overlaps.map(({ union }) => union), picture.key('union').numbers()); // prettier-ignore
+    counts.compare(
+      `intersections of ${path}`,
+      overlaps.map(({ intersection }) => intersection),
+      picture.key('intersection').numbers(),
+    );
+    counts.compare(
+      `unions of ${path}`,
+      overlaps.map(({ union }) => union),
+      picture.key('union').numbers(),
+    );
     all.push(...overlaps);
   }
   const figures = Object.entries(lisaFigures(all)).map(([figure, value]) => {
@@ -60,7 +68,10 @@ export async function verifySelf1eSet(
 /** Masks of a recorded picture at its own size. */
 export function recordedMasks(place: JsonReader): Rle[] {
   const [height, width] = pair(place.key('size'));
-  return place.key('masks').array().map((counts) => rleFromString(counts.string(), height, width)); // prettier-ignore
+  return place
+    .key('masks')
+    .array()
+    .map((counts) => rleFromString(counts.string(), height, width));
 }
 
 function questions({ asking }: Predictor, targets: readonly EvaluatedTarget[]): string[] {

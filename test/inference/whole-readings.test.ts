@@ -58,7 +58,11 @@ describe('drawMasks', () => {
       { columns: 1, rows: 1 },
       { columns: 1, rows: 2 },
     ]);
-    const [{ turn } = { turn: { user: '', assistant: '' } }] = asking.dialogue.exam(['red circle'], ['found'], 'reference'); // prettier-ignore
+    const [{ turn } = { turn: { user: '', assistant: '' } }] = asking.dialogue.exam(
+      ['red circle'],
+      ['found'],
+      'reference',
+    );
     const conversation = asking.tokenized(turn);
     const rows = rowsAbout(network, padBatch([conversation, conversation, conversation], 0), images);
     const features = stackFeatures(network, images);
@@ -67,7 +71,11 @@ describe('drawMasks', () => {
     const masks = await drawMasks(network, reading, places, images);
     reading.dispose();
     tf.dispose(Object.values(features));
-    expect(masks.map(({ height, width }) => [height, width])).toEqual([[40, 90], [30, 30], [90, 40]]); // prettier-ignore
+    expect(masks.map(({ height, width }) => [height, width])).toEqual([
+      [40, 90],
+      [30, 30],
+      [90, 40],
+    ]);
     for (const [i, image] of images.entries()) {
       const at = conversation.inputIds.findIndex((id) => asking.vocabulary.found.includes(id));
       const [alone] = await masksOfConversation(network, image, conversation.inputIds, [at]);
@@ -78,7 +86,9 @@ describe('drawMasks', () => {
   test('a place without a picture is refused', async () => {
     const [image] = await predictor.encode([SQUARE]);
     const { network } = predictor;
-    const rows = rowsAbout(network, padBatch([{ inputIds: [5, -200, 6], labels: [-100, -100, -100] }], 0), [image as EncodedImage]); // prettier-ignore
+    const rows = rowsAbout(network, padBatch([{ inputIds: [5, -200, 6], labels: [-100, -100, -100] }], 0), [
+      image as EncodedImage,
+    ]);
     const features = stackFeatures(network, [image as EncodedImage]);
     const reading = network.read(rows, features);
     await expect(drawMasks(network, reading, [{ row: 0, states: [1] }], [])).rejects.toThrow('row 0 of 0');
@@ -107,7 +117,10 @@ describe('a forced answer', () => {
     const [image] = images as [EncodedImage];
     const forced = await predictor.force([{ image, expressions: TEXTS, answers: ['found', 'found'] }]);
     const asked = await predictor.ask({ image, expressions: TEXTS, form: 'reference' });
-    expect(forced[0]?.masks.map(({ height, width }) => [height, width])).toEqual([[40, 90], [40, 90]]); // prettier-ignore
+    expect(forced[0]?.masks.map(({ height, width }) => [height, width])).toEqual([
+      [40, 90],
+      [40, 90],
+    ]);
     expect(asked.results.map(({ expression }) => expression)).toEqual(TEXTS);
     for (const [i, result] of asked.results.entries()) {
       if (result.status === 'segmented') expect(result.mask.data).toEqual(forced[0]?.masks[i]?.data);

@@ -106,12 +106,16 @@ describe('a task whose encoder trains', () => {
     expect([...gradients.keys()].sort()).toEqual([...task.variables.keys()].sort());
     expect(gradients.has('vision_model.encoder.layers.0.attn.qkv.lora_A.default.weight')).toBe(true);
     // One picture at a time: CE is a mean over tokens, masks are divided by conversations.
-    const alone = await Promise.all(samples.map(async (sample) => {
-      const found = await task.forwardBackward([sample], new Random(2));
-      tf.dispose([...found.gradients.values()]);
-      const tokens = sample.conversations.flatMap(({ tokenized }) => tokenized.labels).filter((id) => id !== -100).length;
-      return { ...found.losses, tokens, rows: sample.conversations.length };
-    })); // prettier-ignore
+    const alone = await Promise.all(
+      samples.map(async (sample) => {
+        const found = await task.forwardBackward([sample], new Random(2));
+        tf.dispose([...found.gradients.values()]);
+        const tokens = sample.conversations
+          .flatMap(({ tokenized }) => tokenized.labels)
+          .filter((id) => id !== -100).length;
+        return { ...found.losses, tokens, rows: sample.conversations.length };
+      }),
+    );
     const mean = (name: string, weight: 'tokens' | 'rows'): number => {
       const sum = (of: (each: Record<string, number>) => number): number =>
         alone.reduce((all, each) => all + of(each), 0);

@@ -23,7 +23,12 @@ describe('recordedLayouts', () => {
   test('batches of any name, dialogues, evaluated pictures, chats and further rows by the prefix of their tensors', () => {
     const image = { tensors: 'eval.7', conversations: CONVERSATIONS };
     const layouts = layoutsOf({
-      batch: { tiles: [[2, 2], [1, 1]] }, // prettier-ignore
+      batch: {
+        tiles: [
+          [2, 2],
+          [1, 1],
+        ],
+      },
       batch_b: {},
       batch_second: { tiles: [[3, 1]] },
       vqa: { tiles: [[1, 2]] },

@@ -173,7 +173,9 @@ describe('verifySelf1eModel', () => {
     await startEngine();
     const copy = copied();
     rmSync(join(copy, '..', 'self1e-tokenizer'), { recursive: true });
-    await expect(verifySelf1eModel(copy)).rejects.toThrow('self1e-tokenizer, is missing');
+    const items = await verifySelf1eModel(copy);
+    expect(items.find(({ item }) => item === 'answers')).toMatchObject({ pass: false });
+    expect(items.find(({ item }) => item === 'answers')?.detail).toContain('self1e-tokenizer, is missing');
     writeFileSync(join(copy, 'case.json'), '{}');
     await expect(verifySelf1eModel(copy)).rejects.toThrow('case.json does not describe its pictures');
     const json = JSON.parse(readFileSync(join(copy, 'config.json'), 'utf8')) as Json;

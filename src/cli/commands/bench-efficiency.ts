@@ -59,7 +59,8 @@ export const command = defineCommand({
     }));
     for (let round = 0; round < rounds; round++) {
       for (const [i, config] of configs.entries()) {
-        for (const part of MEASURED) answers[i]?.[part].push(await measured(config, part, [...hardware, '--runs', String(runs)], context)); // prettier-ignore
+        for (const part of MEASURED)
+          answers[i]?.[part].push(await measured(config, part, [...hardware, '--runs', String(runs)], context));
       }
     }
     const found = configs.map((config, i) => efficiencyOf(config, answers[i] as Record<Measured, Answer[]>));

@@ -88,7 +88,11 @@ class Pass {
       const after = (last: tf.Tensor): tf.Tensor => {
         const byFeatures = this.behindVision(withoutClass(last));
         // The class token ends here.
-        return tf.pad(byFeatures, [[0, 0], [1, 0], [0, 0]]); // prettier-ignore
+        return tf.pad(byFeatures, [
+          [0, 0],
+          [1, 0],
+          [0, 0],
+        ]);
       };
       const differentiateStack = options.recompute === false ? stackOnTape : stackRecomputed;
       const byEmbedded = differentiateStack(stack, embedded, after, layers, found);
@@ -154,7 +158,13 @@ class Pass {
       return masks.length === 0 ? [] : [this.maskSegment(hidden, row, front, byFront)];
     });
     const positions = grounded.flatMap((each) => each.positions);
-    const byStates = positions.length === 0 ? null : tf.concat(grounded.map(({ gradient }) => gradient), 0); // prettier-ignore
+    const byStates =
+      positions.length === 0
+        ? null
+        : tf.concat(
+            grounded.map(({ gradient }) => gradient),
+            0,
+          );
     const head = (): tf.Tensor => {
       const states = model.decoder.norm.forward(last) as tf.Tensor3D;
       const supervised = batch.rows.supervised();
@@ -232,5 +242,10 @@ class FrontGradients {
 
 /** Zeros at all other tiles. */
 function amongAll(x: tf.Tensor4D, first: number, count: number): tf.Tensor4D {
-  return tf.pad(x, [[first, count - first - x.shape[0]], [0, 0], [0, 0], [0, 0]]); // prettier-ignore
+  return tf.pad(x, [
+    [first, count - first - x.shape[0]],
+    [0, 0],
+    [0, 0],
+    [0, 0],
+  ]);
 }

@@ -71,9 +71,10 @@ export async function buildExperiment(written: ExperimentConfig, source: string)
     const random = new Random(config.training.seed);
     network.randomize(random);
     if (start === null) balanceResiduals(network, config);
-    if (start !== null) ({ rounded } = loadAround(network, config.drawn, source, () => {
-      return loadModelWeights(start, network, startOptions(network, stage));
-    })); // prettier-ignore
+    if (start !== null)
+      ({ rounded } = loadAround(network, config.drawn, source, () => {
+        return loadModelWeights(start, network, startOptions(network, stage));
+      }));
     const isDrawn = system.startsTokens !== 'given';
     if (start !== null && isGrounding(stage) && isDrawn && isBase(start))
       redrawTokens(network, newIds(system, config, start), random);

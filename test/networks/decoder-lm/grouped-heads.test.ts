@@ -34,7 +34,10 @@ function repeated(x: tf.Tensor): tf.Tensor {
   const { headSize, keyValueHeads } = attentionSizes(llm);
   const heads = tf.split(x, keyValueHeads, x.rank - 1);
   expect(heads[0]?.shape.at(-1)).toBe(headSize);
-  return tf.concat(heads.flatMap((head) => Array.from({ length: GROUP }, () => head)), -1); // prettier-ignore
+  return tf.concat(
+    heads.flatMap((head) => Array.from({ length: GROUP }, () => head)),
+    -1,
+  );
 }
 
 /** The same model with a head of keys and values for each of queries. */
@@ -75,7 +78,9 @@ describe('DecoderLm with shared keys and values', () => {
   test('biases of queries, keys and values matter; the others have none', () => {
     const model = buildRandom(new DecoderLm({ llm, lora: PLAIN }), new Random(3));
     const biases = [...model.namedParameters().keys()].filter((name) => name.endsWith('.bias'));
-    expect(biases).toEqual([0, 1].flatMap((layer) => ['q', 'k', 'v'].map((name) => `layers.${layer}.self_attn.${name}_proj.bias`))); // prettier-ignore
+    expect(biases).toEqual(
+      [0, 1].flatMap((layer) => ['q', 'k', 'v'].map((name) => `layers.${layer}.self_attn.${name}_proj.bias`)),
+    );
     tf.tidy(() => {
       const x = normal(new Random(4), [1, 5, SIZE]);
       const before = valuesOf(model.call(x));
@@ -106,7 +111,10 @@ describe('biased scores', () => {
       const x = normal(new Random(6), [2, 6, SIZE]);
       const context = model.context(0, 6, null);
       const [causal] = model.forward(x, context);
-      const scoreBias = tf.tile(bias(6, (query, key) => key <= query), [2, 1, 1, 1]); // prettier-ignore
+      const scoreBias = tf.tile(
+        bias(6, (query, key) => key <= query),
+        [2, 1, 1, 1],
+      );
       const [biased] = model.forward(x, { ...context, scoreBias });
       expect(largestDifference(valuesOf(biased), valuesOf(causal))).toBeLessThan(2e-6);
     });
@@ -121,8 +129,15 @@ describe('biased scores', () => {
         ...model.context(0, 6, null),
         scoreBias: bias(6, (query, key) => key <= query || (query === 1 && key === 4)),
       };
-      const change = tf.pad(tf.ones([1, 1, SIZE]), [[0, 0], [4, 1], [0, 0]]); // prettier-ignore
-      const difference = tf.max(tf.abs(tf.sub(model.forward(tf.add(x, change), context)[0], model.forward(x, context)[0])), [0, 2]); // prettier-ignore
+      const change = tf.pad(tf.ones([1, 1, SIZE]), [
+        [0, 0],
+        [4, 1],
+        [0, 0],
+      ]);
+      const difference = tf.max(
+        tf.abs(tf.sub(model.forward(tf.add(x, change), context)[0], model.forward(x, context)[0])),
+        [0, 2],
+      );
       const moved = [...valuesOf(difference)].flatMap((value, time) => (value > 1e-5 ? [time] : []));
       expect(moved).toEqual([1, 4, 5]);
     });

@@ -83,7 +83,14 @@ test('a layer equals loops in double precision: norms, fused q k v in this order
   const mixed = attend(third(0), third(1), third(2), heads);
   const middle = scaled(input, apply('attn.proj', mixed), at('ls1'));
   const inner = apply('mlp.fc1', normed(middle, 'norm2'));
-  const expected = scaled(middle, apply('mlp.fc2', inner.map((row) => row.map(gelu))), at('ls2')); // prettier-ignore
+  const expected = scaled(
+    middle,
+    apply(
+      'mlp.fc2',
+      inner.map((row) => row.map(gelu)),
+    ),
+    at('ls2'),
+  );
   const found = tf.tidy(() => valuesOf(layer.forward(x)));
   expect(largestDifference(found, expected.flat())).toBeLessThan(5e-6);
   x.dispose();
@@ -108,7 +115,12 @@ describe('InternVit', () => {
         [2, 1],
       ] as const) {
         for (let c = 0; c < 8; c++) {
-          const expected = convolved((i, j) => values[(i * side + j) * 8 + c] as number, side, ((y + 0.5) * 4) / 6 - 0.5, ((x + 0.5) * 4) / 3 - 0.5); // prettier-ignore
+          const expected = convolved(
+            (i, j) => values[(i * side + j) * 8 + c] as number,
+            side,
+            ((y + 0.5) * 4) / 6 - 0.5,
+            ((x + 0.5) * 4) / 3 - 0.5,
+          );
           expect(found[(y * 3 + x) * 8 + c]).toBeCloseTo(expected, 5);
         }
       }
@@ -137,7 +149,12 @@ describe('InternVit', () => {
     );
     tf.tidy(() => {
       const images = tf.zeros([1, 16, 16, 3]);
-      const changed = tf.pad(tf.ones([1, 4, 4, 3]), [[0, 0], [8, 4], [4, 8], [0, 0]]); // prettier-ignore
+      const changed = tf.pad(tf.ones([1, 4, 4, 3]), [
+        [0, 0],
+        [8, 4],
+        [4, 8],
+        [0, 0],
+      ]);
       const difference = tf.sum(tf.abs(tf.sub(vit.forward(changed), vit.forward(images))), 2);
       const moved = [...valuesOf(difference)].flatMap((value, patch) => (value > 1e-6 ? [patch] : []));
       expect(moved).toEqual([2 * 4 + 1]);
@@ -169,7 +186,9 @@ describe('InternVit', () => {
       new Random(10),
     );
     const adapted = [...vit.namedParameters().keys()].filter((name) => name.includes('lora_A'));
-    expect(adapted).toEqual([0, 1].flatMap((layer) => targets.map((name) => `encoder.layers.${layer}.${name}.lora_A.default.weight`))); // prettier-ignore
+    expect(adapted).toEqual(
+      [0, 1].flatMap((layer) => targets.map((name) => `encoder.layers.${layer}.${name}.lora_A.default.weight`)),
+    );
     tf.tidy(() => {
       const x = normal(new Random(11), [1, 5, 8]);
       const run = (layer: number, seed: number | null): Float32Array =>

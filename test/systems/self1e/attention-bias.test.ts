@@ -31,7 +31,14 @@ describe('scoreBias', () => {
   test.each([
     { what: 'words alone', texts: [[5, 6, 7]], options: {} },
     { what: 'a picture and words', texts: [[5, -200, 7]], options: {} },
-    { what: 'rows of several lengths: padding is no token', texts: [[5, -200, 7], [5, 6]], options: {} }, // prettier-ignore
+    {
+      what: 'rows of several lengths: padding is no token',
+      texts: [
+        [5, -200, 7],
+        [5, 6],
+      ],
+      options: {},
+    },
     { what: '[SEG] in a reading that keeps its cache', texts: [[-200, 7, SEG]], options: { keepCache: true } },
   ])('none for $what', ({ texts, options }) => {
     expect(scoreBias(rowsOf(...texts), IDS, options, null)).toBeNull();
@@ -111,7 +118,10 @@ describe('readings over a cache', () => {
     const before = read([5, 6, 0, 8]);
     tf.tidy(() => {
       const table = embedding?.read() as tf.Tensor2D;
-      const first = tf.pad(tf.ones([1, 16]), [[0, table.shape[0] - 1], [0, 0]]); // prettier-ignore
+      const first = tf.pad(tf.ones([1, 16]), [
+        [0, table.shape[0] - 1],
+        [0, 0],
+      ]);
       embedding?.write(tf.add(table, first));
     });
     // The number of "!" itself does not.

@@ -28,7 +28,14 @@ checkLayer('BlockProjector', {
 test('replicated: every vector four times along the channels', () => {
   tf.tidy(() => {
     const found = replicated(tf.tensor4d([1, 2, 3, 4], [1, 1, 2, 2]));
-    expect(found.arraySync()).toEqual([[[[1, 2, 1, 2, 1, 2, 1, 2], [3, 4, 3, 4, 3, 4, 3, 4]]]]); // prettier-ignore
+    expect(found.arraySync()).toEqual([
+      [
+        [
+          [1, 2, 1, 2, 1, 2, 1, 2],
+          [3, 4, 3, 4, 3, 4, 3, 4],
+        ],
+      ],
+    ]);
   });
 });
 
@@ -37,9 +44,17 @@ describe('blocksAtEveryPlace', () => {
     tf.tidy(() => {
       const found = blocksAtEveryPlace(tf.tensor4d([1, 2, 3, 4, 5, 6], [1, 2, 3, 1]));
       expect(found.arraySync()[0]).toEqual([
-        [[1, 2, 4, 5], [2, 3, 5, 6], [3, 3, 6, 6]],
-        [[4, 5, 4, 5], [5, 6, 5, 6], [6, 6, 6, 6]],
-      ]); // prettier-ignore
+        [
+          [1, 2, 4, 5],
+          [2, 3, 5, 6],
+          [3, 3, 6, 6],
+        ],
+        [
+          [4, 5, 4, 5],
+          [5, 6, 5, 6],
+          [6, 6, 6, 6],
+        ],
+      ]);
     });
   });
 

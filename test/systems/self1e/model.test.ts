@@ -49,7 +49,10 @@ describe('Self1e', () => {
   test('masks of several rows are those of each row alone, in the order of their places', () => {
     const model = smallSelf1e(1);
     const pictures = [0, 2].map((firstTile) => ({ firstTile, tiles: 2, grid: { columns: 2, rows: 1 } }));
-    const texts = [[5, -200, 6, SEG, 7, SEG], [5, -200, 8, SEG]]; // prettier-ignore
+    const texts = [
+      [5, -200, 6, SEG, 7, SEG],
+      [5, -200, 8, SEG],
+    ];
     const before = tf.memory().numTensors;
     tf.tidy(() => {
       const vit = normal(new Random(2), [4, 16, 8]);
@@ -83,10 +86,20 @@ describe('Self1e', () => {
   test('a changed picture changes the masks of its own row alone', () => {
     const model = smallSelf1e(5);
     const pictures = [0, 1].map((firstTile) => ({ firstTile, tiles: 1, grid: { columns: 1, rows: 1 } }));
-    const rows = rowsOf([[5, -200, 6, SEG], [5, -200, 6, SEG]], pictures); // prettier-ignore
+    const rows = rowsOf(
+      [
+        [5, -200, 6, SEG],
+        [5, -200, 6, SEG],
+      ],
+      pictures,
+    );
     tf.tidy(() => {
       const vit = normal(new Random(6), [2, 16, 8]);
-      const change = tf.pad(tf.ones([1, 1, 8]), [[1, 0], [3, 12], [0, 0]]); // prettier-ignore
+      const change = tf.pad(tf.ones([1, 1, 8]), [
+        [1, 0],
+        [3, 12],
+        [0, 0],
+      ]);
       const masksOf = (features: tf.Tensor): Float32Array => {
         return valuesOf(model.ground(model.read(rows, { vit: features }), placesOf(rows)).masks);
       };

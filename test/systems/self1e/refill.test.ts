@@ -101,9 +101,13 @@ describe('masks on tiles put together, against loops in double precision', () =>
     });
     expect(tf.memory().numTensors).toBe(numTensors + 2);
 
-    const [toPixels, f, ofStates] = ['', '_ori', '_all'].map((name) => projection(model.refill, `combine_decode_proj${name}`)); // prettier-ignore
+    const [toPixels, f, ofStates] = ['', '_ori', '_all'].map((name) =>
+      projection(model.refill, `combine_decode_proj${name}`),
+    );
     if (toPixels === undefined || f === undefined || ofStates === undefined) throw new Error('projections');
-    const [v1, i, hq] = [tokens, states, fine].map((x) => picture(valuesOf(x), x === fine ? 2 * SIDE : SIDE, grid.columns)); // prettier-ignore
+    const [v1, i, hq] = [tokens, states, fine].map((x) =>
+      picture(valuesOf(x), x === fine ? 2 * SIDE : SIDE, grid.columns),
+    );
     const wide = mapped(i as Field, ofStates);
     const low = unshuffled(wide);
     const amplified = doubled(unshuffled(combined(wide, mapped(v1 as Field, f), minus)));
@@ -113,7 +117,8 @@ describe('masks on tiles put together, against loops in double precision', () =>
       return toPixels(Array.from({ length: SIZE }, (_, c) => sum(4, (block) => four[block * SIZE + c] as number) / 4));
     });
     const logits = (of: Field): number[] => {
-      const times = (query: number[], pixel: number[]): number => sum(SIZE, (c) => (query[c] as number) * (pixel[c] as number)); // prettier-ignore
+      const times = (query: number[], pixel: number[]): number =>
+        sum(SIZE, (c) => (query[c] as number) * (pixel[c] as number));
       return queries.flatMap((query) => of.flat().map((pixel) => times(query, pixel) / Math.sqrt(SIZE)));
     };
     const [height, width] = [4 * SIDE * grid.rows, 4 * SIDE * grid.columns];
@@ -152,9 +157,12 @@ describe('variants of Table 11', () => {
       const side = widened ? 4 : refill.retaining === 'none' && !refill.amplifier ? 1 : 2;
       expect(high?.shape).toEqual([3, SIDE * side, 2 * SIDE * side]);
       expect(low?.shape).toEqual([3, SIDE * (refill.amplifier ? 2 : 1), 2 * SIDE * (refill.amplifier ? 2 : 1)]);
-      const { value, grads } = tf.variableGrads(() => {
-      return tf.add(tf.sum(tf.square(masks()[0] as tf.Tensor)), tf.sum(tf.square(masks()[1] as tf.Tensor)));
-    }, names.map(([, variable]) => variable)); // prettier-ignore
+      const { value, grads } = tf.variableGrads(
+        () => {
+          return tf.add(tf.sum(tf.square(masks()[0] as tf.Tensor)), tf.sum(tf.square(masks()[1] as tf.Tensor)));
+        },
+        names.map(([, variable]) => variable),
+      );
       const gradientOf = (name: string): tf.Tensor | null => (grads as Record<string, tf.Tensor | null>)[name] ?? null;
       const reached = names.filter(([, { name }]) => gradientOf(name) !== null);
       for (const [, { name }] of reached)

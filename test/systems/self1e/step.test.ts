@@ -47,13 +47,19 @@ function batchOf(tiles: number, ...rows: readonly Row[]): TrainingBatch {
     labels.set(ids.slice(answerFrom), row * time + answerFrom);
   }
   const tokens = { inputIds, labels, lengths, batch: rows.length, time };
-  const layout = new MultimodalRows(tokens, PATCHES, rows.map(({ picture }) => picture)); // prettier-ignore
+  const layout = new MultimodalRows(
+    tokens,
+    PATCHES,
+    rows.map(({ picture }) => picture),
+  );
   const places = layout.statesBefore([SEG], 'supervised').map(({ row, position }) => ({ row, states: [position] }));
   const targets = rows.map(({ size = [1, 1] }, row) => {
     const [height, width] = size;
-    const masks = places.filter((place) => place.row === row).map(() => {
-      return { data: Uint8Array.from({ length: height * width }, () => random.integer(2)), height, width };
-    }); // prettier-ignore
+    const masks = places
+      .filter((place) => place.row === row)
+      .map(() => {
+        return { data: Uint8Array.from({ length: height * width }, () => random.integer(2)), height, width };
+      });
     return { masks, rejected: 0, original: size, resized: size };
   });
   const features = { vit: normal(random, [Math.max(1, tiles), 16, 16, 3]) };
@@ -74,8 +80,18 @@ const questions = (): TrainingBatch =>
 const tiled = (): TrainingBatch =>
   batchOf(
     5,
-    { ids: [5, -200, 6, SEG, 7, SEG, 23], answerFrom: 3, picture: { firstTile: 0, tiles: 3, grid: { columns: 2, rows: 1 } }, size: [9, 20] }, // prettier-ignore
-    { ids: [5, -200, 8, SEG, 23], answerFrom: 3, picture: { firstTile: 3, tiles: 2, grid: { columns: 1, rows: 2 } }, size: [150, 140] }, // prettier-ignore
+    {
+      ids: [5, -200, 6, SEG, 7, SEG, 23],
+      answerFrom: 3,
+      picture: { firstTile: 0, tiles: 3, grid: { columns: 2, rows: 1 } },
+      size: [9, 20],
+    },
+    {
+      ids: [5, -200, 8, SEG, 23],
+      answerFrom: 3,
+      picture: { firstTile: 3, tiles: 2, grid: { columns: 1, rows: 2 } },
+      size: [150, 140],
+    },
   );
 const dialogues = (): TrainingBatch =>
   batchOf(

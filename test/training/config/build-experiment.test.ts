@@ -131,7 +131,10 @@ describe('buildExperiment', () => {
       const before = own.get(name);
       if (before === undefined || /embed_tokens|lm_head/.test(name)) continue;
       const isDrawn = name === 'model.mm_projector.weight';
-      expect([name, JSON.stringify(valuesOf(variable)) === JSON.stringify(valuesOf(before))]).toEqual([name, !isDrawn && !name.includes('mm_projector')]); // prettier-ignore
+      expect([name, JSON.stringify(valuesOf(variable)) === JSON.stringify(valuesOf(before))]).toEqual([
+        name,
+        !isDrawn && !name.includes('mm_projector'),
+      ]);
     }
     tf.dispose([...own.values()]);
     gsva.dispose();

@@ -37,6 +37,7 @@ describe('readExperimentConfig', () => {
     expect(() => read([['training.recompute', 0]])).toThrow(/recompute.*true or false/);
     expect(config.training).toEqual({
       ...(smallConfig('data')['training'] as object),
+      accumulate: 'mean',
       optimizer: { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 },
       watchEvery: 10,
       flatWindow: 100,
