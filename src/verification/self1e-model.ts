@@ -24,8 +24,7 @@ export async function verifySelf1eModel(
 ): Promise<VerifyItem[]> {
   const recorded = new Self1eCase(dir);
   const own = recorded.model();
-  const checked =
-    subject === null ? null : checkFiles(own, withFrequencies(subject, own), self1eConfigToJson, UNSAID);
+  const checked = subject === null ? null : checkFiles(own, withFrequencies(subject, own), self1eConfigToJson, UNSAID);
   const network = recorded.buildModel(checked ?? own);
   try {
     const items = [...(checked?.items ?? []), ...(await verifySelf1eForward(network, recorded))];

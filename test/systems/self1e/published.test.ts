@@ -29,7 +29,7 @@ beforeAll(() => {
 /** A config.json with another precision of the rotary frequencies. */
 function withFrequencies(json: unknown, precision: 'bf16' | undefined): unknown {
   const { llm, ...rest } = json as { readonly llm: Record<string, unknown> };
-  const { rope_frequencies: _, ...sizes } = llm;
+  const sizes = without(llm, 'rope_frequencies');
   return { ...rest, llm: precision === undefined ? sizes : { ...sizes, rope_frequencies: precision } };
 }
 

@@ -116,7 +116,11 @@ function llmSizes(place: JsonReader, mayLack: boolean) {
 function frequencies(root: JsonReader, llm: JsonReader): { readonly ropeFrequencies?: 'f32' | 'bf16' } {
   const own = llm.optional('rope_frequencies')?.oneOf(ROPE_FREQUENCIES);
   if (own !== undefined) return { ropeFrequencies: own };
-  const isSelf1e = root.optional('architectures')?.array().some((name) => name.value === PUBLISHED_CLASS) === true;
+  const isSelf1e =
+    root
+      .optional('architectures')
+      ?.array()
+      .some((name) => name.value === PUBLISHED_CLASS) === true;
   const isCast = ['dtype', 'torch_dtype'].some((key) => root.optional(key)?.value === 'bfloat16');
   return isSelf1e && isCast ? { ropeFrequencies: 'bf16' } : {};
 }
