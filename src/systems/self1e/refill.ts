@@ -14,7 +14,7 @@
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
 import { doubleBilinear } from '../../nn/bilinear.js';
-import { CompositeLayer, ConfiguredLayer } from '../../nn/composite-layer.js';
+import { ConfiguredLayer, type Shape } from '../../nn/composite-layer.js';
 import { Linear } from '../../nn/layers.js';
 import { pixelUnshuffle, SHUFFLE } from '../../nn/pixel-shuffle.js';
 import type { Self1eConfig } from './config.js';
@@ -67,25 +67,44 @@ export interface PictureFeatures {
   readonly fine: tf.Tensor3D | null;
 }
 
-export class Refill extends CompositeLayer {
+type RefillSizes = Pick<Self1eConfig, 'llm' | 'refill'>;
+
+export class Refill extends ConfiguredLayer<RefillSizes> {
   static readonly className = 'GsvaRefill';
-  private readonly size: number;
-  private readonly amplifier: boolean;
+  private readonly size = this.config.llm.hiddenSize;
+  private readonly amplifier = this.config.refill.amplifier;
   private readonly toPixels: FeatureProjection;
   /** f and f′. */
   private readonly ofFeatures: FeatureProjection;
   private readonly ofStates: FeatureProjection;
 
-  constructor({ llm, refill }: Pick<Self1eConfig, 'llm' | 'refill'>) {
-    super();
-    const size = llm.hiddenSize;
-    this.size = size;
-    this.amplifier = refill.amplifier;
+  constructor({ llm, refill }: RefillSizes) {
+    super({ llm, refill });
+    const { size } = this;
     const { deviation } = refill;
     const wide = { size, outputSize: BLOCK * size, deviation };
     this.toPixels = this.track('combine_decode_proj', new FeatureProjection({ size, outputSize: size, deviation }));
     this.ofFeatures = this.track('combine_decode_proj_ori', new FeatureProjection(wide));
     this.ofStates = this.track('combine_decode_proj_all', new FeatureProjection(wide));
+  }
+
+  /** Logits [n, 4·h, 4·w] of the masks of states S [n, d]; without RFA or HQ at half of that or less. */
+  forward(picture: PictureFeatures, states: tf.Tensor2D): tf.Tensor3D {
+    return this.masks(picture, states).high;
+  }
+
+  /** [V1, I, HQ, S] → logits; typed: `masks`. */
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => {
+      const [tokens, states, fine, decisions] = inputs as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D, tf.Tensor2D];
+      return this.forward({ tokens, states, fine }, decisions);
+    });
+  }
+
+  override computeOutputShape(inputShape: Shape | Shape[]): Shape {
+    const [, , [height = null, width = null] = [], [count = null] = []] = inputShape as Shape[];
+    const scale = this.amplifier ? SHUFFLE : 1;
+    return [count, height === null ? null : scale * height, width === null ? null : scale * width];
   }
 
   /** S [n, d] → queries [n, d]. */

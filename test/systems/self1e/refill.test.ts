@@ -21,6 +21,28 @@ checkLayer('FeatureProjection', {
   parameters: { '0.weight': [4, 4], '0.bias': [4], '2.weight': [6, 4], '2.bias': [6] },
 });
 
+const [D, WIDE] = [16, 64];
+checkLayer('Refill', {
+  create: () => new Refill(SMALL_SELF1E),
+  inputs: (random) => {
+    const fields = [2, 2, 4].map((side) => normal(random, [side, 3 * (side / 2), D]));
+    return [...fields, normal(random, [2, D])];
+  },
+  outputShapes: [[2, 8, 12]],
+  parameters: Object.fromEntries(
+    [
+      ['', D],
+      ['_ori', WIDE],
+      ['_all', WIDE],
+    ].flatMap(([suffix, outputs]) => [
+      [`combine_decode_proj${suffix}.0.weight`, [D, D]],
+      [`combine_decode_proj${suffix}.0.bias`, [D]],
+      [`combine_decode_proj${suffix}.2.weight`, [outputs, D]],
+      [`combine_decode_proj${suffix}.2.bias`, [outputs]],
+    ]),
+  ) as Record<string, number[]>,
+});
+
 const SIZE = SMALL_SELF1E.llm.hiddenSize;
 /** Tokens of a side of a tile. */
 const SIDE = 2;
