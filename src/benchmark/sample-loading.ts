@@ -10,7 +10,7 @@ import type { Pictures } from '../data/image/prepare-image.js';
 import type { ReferRequest } from '../data/refer/refer-dataset.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
 import { type AnySet, WholeEpochs } from '../data/sampling/sample-source.js';
-import { median } from '../engine/benchmark.js';
+import { median } from '../median.js';
 import { encodeJpeg } from '../io/image/image-file.js';
 import { Random } from '../random.js';
 import { Prefetcher } from '../training/loop/sample-queue.js';

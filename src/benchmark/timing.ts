@@ -1,5 +1,5 @@
 /** Repeated measurement of one piece of work. */
-import { median } from '../engine/benchmark.js';
+import { median } from '../median.js';
 import * as tf from '../engine/tf.js';
 
 /** Seconds of some work. */

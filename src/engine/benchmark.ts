@@ -1,4 +1,5 @@
 /** Speed of matrix products by kind, next to one plain product of the same size. */
+import { median } from '../median.js';
 import * as tf from './tf.js';
 
 export interface MatMulRow {
@@ -58,13 +59,6 @@ async function measure([name, batchA, batchB]: Variant, size: number, repetition
   tf.dispose([a, b, plainA, plainB]);
   const [slowest, fastest] = [Math.min(...rates), Math.max(...rates)];
   return { gigaflops: median(rates), slowest, fastest, fraction: median(fractions) };
-}
-
-/** The middle of a list with at least one number; the mean of two middles. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const [lower = NaN, upper = NaN] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
-  return (lower + upper) / 2;
 }
 
 async function secondsOf(compute: () => tf.Tensor): Promise<number> {

@@ -1,6 +1,6 @@
 /** `gsva bench efficiency`: time of a question and peak memory of several models, side by side (SELF1E's Table 12). */
 import { PARTS } from '../../benchmark/part-names.js';
-import { median } from '../../engine/benchmark.js';
+import { median } from '../../median.js';
 import { bytesText } from '../../machine.js';
 import { packagePath } from '../../program.js';
 import { type CommandContext, defineCommand } from '../command.js';
