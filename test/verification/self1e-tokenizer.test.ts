@@ -59,7 +59,7 @@ describe('verifySelf1eTokenizer', () => {
       ["SELF1E's training: sizes and masks", '392 compared'],
       ["SELF1E's validation: questions, ids and lengths", '89 compared'],
       ["SELF1E's validation: sizes, masks and ignored pixels", '224 compared'],
-      ["SELF1E: items of the lists repeated by SEG-rates", '8 compared'],
+      ['SELF1E: items of the lists repeated by SEG-rates', '8 compared'],
     ]);
   });
 
