@@ -115,6 +115,11 @@ export class MultimodalRows {
     return this.placeholders.some(Number.isFinite);
   }
 
+  /** [B·time] ids with `visionId` at every vision token, 0 at padding. */
+  idsWith(visionId: number): Int32Array {
+    return this.textIndex.map((id, i) => (this.isVision[i] === 1 ? visionId : id));
+  }
+
   /** Index into [B·time] of text position `t` of `row`; for the placeholder, of its first vision token. */
   flatIndex(row: number, t: number): number {
     return row * this.time + this.expanded(row, t);

@@ -40,7 +40,7 @@ export async function compareAll(recorded: Self1eCase, compute: () => Compared[]
   }
 }
 
-/** That with the smallest error. */
+/** Item with the smallest error. */
 export function best(items: readonly VerifyItem[]): VerifyItem {
   return items.reduce((least, item) => (item.largestError < least.largestError ? item : least));
 }

@@ -22,8 +22,7 @@ const PADDING = 0;
 
 /** Ids of rows after the placeholder of the picture gave way to its vision tokens. */
 export function expandedTokens(rows: MultimodalRows, imageContext: number): ExpandedTokens {
-  const ids = rows.textIndex.map((id, i) => (rows.isVision[i] === 1 ? imageContext : id));
-  return { ids, batch: rows.tokens.batch, time: rows.time };
+  return { ids: rows.idsWith(imageContext), batch: rows.tokens.batch, time: rows.time };
 }
 
 /**

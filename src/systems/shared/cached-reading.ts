@@ -58,14 +58,23 @@ export function* decoderReading(
     const past = after === undefined ? null : copied.length > 0 ? copied : cacheOf(after.reading);
     const [hidden, caches] = yield* decoder.forwardSteps(embeddings, context, past);
     if (!keepCache) disposeCaches(caches);
-    const ids = Array.from({ length: rows.tokens.batch }, (_, row) => {
-      const own = rows.textIndex.map((id, i) => (rows.isVision[i] === 1 ? IMAGE_TOKEN_ID : id));
-      return Int32Array.of(...(before?.[row] ?? []), ...own.subarray(row * rows.time, (row + 1) * rows.time));
-    });
-    return new CachedReading(rows, features, hidden as tf.Tensor3D, keepCache ? caches : null, ids);
+    return new CachedReading(rows, features, hidden as tf.Tensor3D, keepCache ? caches : null, idsOf(rows, before));
   } finally {
     tf.dispose([embeddings, cos, sin, padded, biases, keys, values]);
   }
+}
+
+/** @param before ids of the tokens before the rows, if any */
+function idsOf(rows: MultimodalRows, before: readonly Int32Array[] | null): Int32Array[] {
+  const { time, tokens } = rows;
+  const own = rows.idsWith(IMAGE_TOKEN_ID);
+  return Array.from({ length: tokens.batch }, (_, row) => {
+    const past = before?.[row] ?? new Int32Array(0);
+    const ids = new Int32Array(past.length + time);
+    ids.set(past);
+    ids.set(own.subarray(row * time, (row + 1) * time), past.length);
+    return ids;
+  });
 }
 
 /** Keys and values of a reading that another continues. */
