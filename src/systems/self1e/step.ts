@@ -96,7 +96,7 @@ class Pass {
       };
       const differentiateStack = options.recompute === false ? stackOnTape : stackRecomputed;
       const byEmbedded = differentiateStack(stack, embedded, after, layers, found);
-      differentiate(() => vit.embed(images), [], embeddingVariables, found, byEmbedded);
+      if (embeddingVariables.size > 0) differentiate(() => vit.embed(images), [], embeddingVariables, found, byEmbedded);
       return [...found.tensors.values()]; // kept; all else goes
     });
     return found.tensors;
