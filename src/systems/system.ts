@@ -222,8 +222,6 @@ export type TrainingStep = (batch: TrainingBatch, options?: StepOptions) => Prom
 
 /** How a system learns to ground. */
 export interface Recipe {
-  /** Names of the parts that train. */
-  readonly trains: readonly string[];
   /** Whether encoders train too: a batch has their inputs then in place of their features. Absent: they are frozen. */
   readonly trainsEncoders?: boolean;
   /** @param variables what trains, by checkpoint name; grouped by part once */

@@ -41,7 +41,7 @@ export interface GroundingTaskOptions extends TextOptions {
   readonly lessons: MakeLessons;
   /** Folder with the tokenizer's files, copied into checkpoints. */
   readonly tokenizerDir: string;
-  /** Names of the parts that train; default: those of the system's recipe. */
+  /** Names of the parts that train; default: the model's own. */
   readonly trains?: readonly string[];
   readonly data: GroundingData;
   readonly meta: ModelMeta;
@@ -83,7 +83,7 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
   constructor(private readonly options: GroundingTaskOptions) {
     const { model, system } = options;
     this.network = model;
-    this.variables = variablesOf(model, options.trains ?? system.recipe.trains);
+    this.variables = variablesOf(model, options.trains ?? model.trains);
     this.step = system.recipe.step(model, this.variables);
     this.sampleCount = epochLengthOf(options.data);
     this.features = options.features ?? new FeatureStore(imageKey);

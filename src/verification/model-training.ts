@@ -67,7 +67,7 @@ export async function verifyTraining(
   rules: TrainingRules,
 ): Promise<VerifyItem[]> {
   const { recipe, batches } = recorded;
-  const variables = variablesOf(network, recipe.trains);
+  const variables = variablesOf(network, network.trains);
   try {
     const step = recipe.step(network, variables);
     const run = (index: number): Promise<Gradients> => step(batches[index] as TrainingBatch);

@@ -19,11 +19,9 @@ import type { Recipe, StepOptions, TrainingBatch } from '../system.js';
 import { scoreBias } from './attention-bias.js';
 import { maskLosses, reducedTargets } from './mask-losses.js';
 import { Self1e } from './model.js';
-import { SELF1E_TRAINS } from './parts.js';
 import { tilesOf } from './tiles.js';
 
 export const SELF1E_RECIPE: Recipe = {
-  trains: SELF1E_TRAINS,
   trainsEncoders: true,
   step: (model, variables) => {
     if (!(model instanceof Self1e)) throw new Error('SELF1E_RECIPE: it trains Self1e, not another network');

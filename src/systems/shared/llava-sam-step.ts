@@ -14,11 +14,9 @@ import { type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
 import { VariableSegments } from '../../checkpoints/parts.js';
 import type { MaskTargets, Recipe, StepOptions, TrainingBatch } from '../system.js';
 import { LlavaSam } from './llava-sam.js';
-import { GROUNDING_TRAINS } from './llava-sam-parts.js';
 import { maskCount, maskObjective } from './mask-objective.js';
 
 export const GROUNDING_RECIPE: Recipe = {
-  trains: GROUNDING_TRAINS,
   step: (model, variables) => {
     if (!(model instanceof LlavaSam)) throw new Error('GROUNDING_RECIPE: it trains LlavaSam, not another network');
     const segments = new VariableSegments(model.parts, variables, segmentOf);
