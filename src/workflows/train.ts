@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { EngineInfo, EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
+import { keepsFeatures } from '../training/config/build-experiment.js';
 import { readExperimentConfig, sourceName } from '../training/config/experiment-config.js';
 import { checkKeys, checkSignal } from '../inference/segment-options.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
@@ -10,7 +11,6 @@ import { judgeOverfit, OVERFIT_OVERRIDES, withinSamples } from '../training/loop
 import { readRunLog, type TrainingEnd } from '../training/watching/run-log.js';
 import type { TrainingCalls } from '../training/watching/training-observer.js';
 import { packagedPath } from '../program.js';
-import { trainsOnSets } from '../training/trainable.js';
 import type { Dataset } from './dataset.js';
 import { onEngine } from './engine.js';
 import { withExperiment } from './experiment.js';
@@ -99,7 +99,7 @@ async function trainOn(options: TrainOptions, communicator: Communicator, engine
     overfit === undefined ? read.training : withinSamples(read.training, overfit.samples, communicator.size);
   const config = { ...read, training };
   return withExperiment(config, sourceName(source), async (experiment) => {
-    if (featureCache !== undefined && !trainsOnSets(config.stage)) {
+    if (featureCache !== undefined && !keepsFeatures(experiment.system, config.stage)) {
       throw new UserError(
         `--feature-cache keeps features of frozen encoders, but the stage ${config.stage} trains them or draws its ` +
           'images; leave the option out.',

@@ -76,6 +76,12 @@ test('is refused where it makes no sense', async () => {
     ...['--feature-cache', at('unused')],
   ]);
   expect([base.code, base.stderr]).toEqual([1, expect.stringMatching(/the stage base-sam trains them/)]);
+  const whole = await runCli([
+    ...['train', '--config', 'configs/tiny-self1e-3.json5', '--out', at('none'), '--engine', 'wasm'],
+    ...['--set', 'start=checkpoints/tiny-self1e', 'training.schedule.warmupUpdates=0', ...NEVER],
+    ...['--feature-cache', at('unused')],
+  ]);
+  expect([whole.code, whole.stderr]).toEqual([1, expect.stringMatching(/the stage grounding trains them/)]);
   expect(readdirSync(scratch)).not.toContain('unused');
 });
 

@@ -63,6 +63,7 @@ export async function buildExperiment(written: ExperimentConfig, source: string)
   const system = await systemNamed(written.model.system, source);
   const { config, tokenizer } = withTokenizer(system, written, source);
   const { stage, description, conversation, variant, start } = config;
+  checkStage(system, stage, source);
   const network = system.build(config.model);
   let rounded: readonly string[] = [];
   try {
@@ -95,6 +96,7 @@ export async function buildExperiment(written: ExperimentConfig, source: string)
 export async function checkStart(written: ExperimentConfig, source: string): Promise<void> {
   const system = await systemNamed(written.model.system, source);
   const { start, stage, model, frozenWeights } = withTokenizer(system, written, source).config;
+  checkStage(system, stage, source);
   if (start === null) return;
   await startDryRun('fused');
   const network = system.build(model);
@@ -106,6 +108,20 @@ export async function checkStart(written: ExperimentConfig, source: string): Pro
   } finally {
     network.dispose();
   }
+}
+
+/** Whether features of a stage's images can be kept: it draws none, and trains none of the encoders. */
+export function keepsFeatures({ recipe }: System, stage: ExperimentConfig['stage']): boolean {
+  return trainsOnSets(stage) && recipe.trainsEncoders !== true;
+}
+
+/** @throws UserError for a stage that trains encoders by a recipe that never does */
+function checkStage(system: System, stage: ExperimentConfig['stage'], source: string): void {
+  if (stage !== 'base-whole' || system.recipe.trainsEncoders === true) return;
+  throw new UserError(
+    `${source}: the stage "base-whole" trains all parts by the system's recipe, but that of "${system.name}" keeps ` +
+      'its encoders frozen. Its base is trained as a whole by "base-joint".',
+  );
 }
 
 /** Loads weights, but for some parts, whose values stay. @throws UserError for a name that no part has */

@@ -124,6 +124,12 @@ describe('buildExperiment', () => {
     gsva.dispose();
   });
 
+  test('the stage base-whole is refused for a system whose recipe keeps the encoders frozen', async () => {
+    const before = tf.memory().numTensors;
+    await expect(build({ stage: 'base-whole' })).rejects.toThrow(/"gsva" keeps its encoders frozen.*"base-joint"/);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
   test('parts that are "drawn" start at random though the start model has them; an unknown part is refused', async () => {
     const own = variablesOf(smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } }));
     const { network: gsva } = await build({ start, drawn: ['projector'] });
