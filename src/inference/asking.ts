@@ -7,7 +7,7 @@ import { RESERVED_TEXTS } from '../special-tokens.js';
 import type { EvaluationRules } from '../systems/system-info.js';
 import type { AnsweredTurn, Asked, Dialogue, GroundingModel } from '../systems/system.js';
 import type { ModelWords, System, Vocabulary } from '../systems/system.js';
-import type { EncoderInput } from '../data/image/prepare-image.js';
+import { type EncoderInput, mostSquares } from '../data/image/prepare-image.js';
 
 export class Asking {
   readonly vocabulary: Vocabulary;
@@ -46,6 +46,11 @@ export class Asking {
     return this.vocabulary.absent.length > 0;
   }
 
+  /** Vision tokens of a picture at most: a question is checked before its picture is cut into tiles. */
+  private get pictureTokens(): number {
+    return this.network.patches * mostSquares(this.pictures);
+  }
+
   tokenized(turn: Turn): TokenizedConversation {
     return tokenizeConversation(this.tokenizer, this.conversation, [turn]);
   }
@@ -81,7 +86,7 @@ export class Asking {
 
   /** The same for a question in words. @throws UserError with the code 'too-long' */
   checkWords(turn: Turn): void {
-    const length = this.tokenized(turn).inputIds.length - 1 + this.network.patches;
+    const length = this.tokenized(turn).inputIds.length - 1 + this.pictureTokens;
     if (length < this.network.positions) return;
     throw new UserError(
       `Replying: the question makes a conversation of ${length} tokens, and this model takes ${this.network.positions}, its ` +
@@ -93,6 +98,6 @@ export class Asking {
   /** Tokens of the longest question with its answer, the image's among them. */
   private lengthOf(expressions: readonly string[], form: string): number {
     const lengths = this.undecided(expressions, form).map(({ turn }) => this.tokenized(turn).inputIds.length);
-    return Math.max(...lengths) - 1 + this.network.patches;
+    return Math.max(...lengths) - 1 + this.pictureTokens;
   }
 }

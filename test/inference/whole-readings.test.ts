@@ -49,6 +49,25 @@ function writeInstead(of: number, token: number): void {
   });
 }
 
+test('the length of a question counts all tiles that a picture may have, and the thumbnail', () => {
+  const { positions, patches } = predictor.network;
+  const longest = (one: Predictor): number => {
+    const fits = (words: number): boolean => one.refusal([new Array<string>(words).fill('bar').join(' ')]) === null;
+    let words = 1;
+    while (fits(words + 1)) words++;
+    return words;
+  };
+  const squashed = self1ePredictor();
+  try {
+    expect(positions).toBeGreaterThan(6 * patches);
+    const [tiled, whole] = [longest(predictor), longest(squashed)];
+    const perWord = predictor.asking.tokenizer.encode(' bar').length;
+    expect((whole - tiled) * perWord).toBe(4 * patches);
+  } finally {
+    squashed.dispose();
+  }
+});
+
 describe('drawMasks', () => {
   test('pictures of several grids of tiles in one reading: each mask is that of its picture alone', async () => {
     const { network, asking } = predictor;

@@ -1,6 +1,6 @@
 /** One image as the encoders take it. */
 import type { PreparedImage, RgbImage, TileGrid } from '../../types.js';
-import { chooseTileGrid, tileImage, type TileOptions } from './image-tiles.js';
+import { chooseTileGrid, countTiles, tileImage, type TileOptions } from './image-tiles.js';
 import { clipTransform, resizeLongestSide, samTransform, squashTransform } from './image-transforms.js';
 
 /** Input of an encoder as plain data: how a picture becomes a square [side, side, 3]. */
@@ -54,6 +54,14 @@ export function tilesOf({ transform, side, mostTiles, thumbnail = false }: Encod
 export function gridOf({ height, width }: Pick<RgbImage, 'height' | 'width'>, pictures: Pictures): TileGrid | null {
   const [tiles] = Object.values(pictures).flatMap((picture) => tilesOf(picture) ?? []);
   return tiles === undefined ? null : chooseTileGrid(width, height, tiles.mostTiles, tiles.side);
+}
+
+/** Squares at most that an encoder sees of a picture, the thumbnail included. */
+export function mostSquares(pictures: Pictures): number {
+  const counts = Object.values(pictures).map(({ mostTiles = 1, thumbnail }) => {
+    return countTiles({ columns: mostTiles, rows: 1 }, thumbnail);
+  });
+  return Math.max(...counts);
 }
 
 function inputFor(image: RgbImage, picture: EncoderInput): Float32Array {
