@@ -3,11 +3,10 @@ import { mergeLora } from '../../../checkpoints/merge-lora.js';
 import type { ModelMeta } from '../../../checkpoints/model-meta.js';
 import { UserError } from '../../../errors.js';
 import type { FileTensor } from '../../../io/file-tensor.js';
-import { byteCount, converted, named, type TensorOutput } from '../../../io/tensor-output.js';
-import { bytesText } from '../../../machine.js';
+import { converted, named, type TensorOutput } from '../../../io/tensor-output.js';
 import { nameInModel } from '../../../networks/lora.js';
 import type { ExportRequest, PublishedForm, WholeModel } from '../../published-files.js';
-import { CARD_USE, plainText } from '../../shared/model-card.js';
+import { cardText, rankText } from '../../shared/model-card.js';
 import type { Self1eConfig } from '../config.js';
 import { PUBLISHED_CLASS } from './config.js';
 import { openSelf1e } from './model.js';
@@ -114,21 +113,10 @@ function internVlConfigJson({ vision, llm, tokens }: Self1eConfig): Record<strin
 /** README.md of a folder of ours. */
 function card(config: unknown, meta: ModelMeta, tensors: readonly TensorOutput[]): string {
   const { vision, llm, lora } = config as Self1eConfig;
-  const numbers = tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
-  const bytes = tensors.reduce((sum, tensor) => sum + byteCount(tensor), 0);
-  const types = [...new Set(tensors.map(({ dtype }) => dtype))].join(', ');
-  const details = Object.entries(meta.details ?? {}).map(([key, value]) => `- ${key}: ${plainText(value)}`);
-  const known = meta.knows === undefined ? [] : [`- knows: ${plainText(meta.knows)}`];
-  return `# ${plainText(meta.description)}
-
-A SELF1E model (masks from a multimodal LLM without a mask decoder, Zhang et al., CVPR 2026) as a folder of GSVA for
-TensorFlow.js: sizes in config.json, weights under the published names in safetensors.
-
-- ${(numbers / 1e6).toFixed(1)} M parameters, ${bytesText(bytes)} (${types})
-- InternViT: ${vision.numHiddenLayers} layers of ${vision.hiddenSize}, ${vision.imageSize} pixels
-- Qwen2: ${llm.numHiddenLayers} layers of ${llm.hiddenSize}, ${llm.vocabSize} tokens; ${lora.r === 0 ? 'no LoRA' : `LoRA of rank ${lora.r}`}
-- conversation: ${meta.conversation}; stage: ${meta.stage}
-${[...known, ...details].join('\n')}
-
-${CARD_USE}`;
+  const kind = 'SELF1E model (masks from a multimodal LLM without a mask decoder, Zhang et al., CVPR 2026)';
+  const networks = [
+    `InternViT: ${vision.numHiddenLayers} layers of ${vision.hiddenSize}, ${vision.imageSize} pixels`,
+    `Qwen2: ${llm.numHiddenLayers} layers of ${llm.hiddenSize}, ${llm.vocabSize} tokens; ${rankText(lora)}`,
+  ];
+  return cardText({ kind, networks }, meta, tensors);
 }
