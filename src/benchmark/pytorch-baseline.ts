@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { configForm } from '../systems/model-configs.js';
+import { sizesToJson } from '../systems/model-configs.js';
 import { UserError } from '../errors.js';
 import { writeJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
@@ -38,7 +38,7 @@ export async function measureBaseline(request: BaselineRequest, run: ProgramRunn
   const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-'));
   try {
     const file = join(folder, 'workload.json');
-    writeJson(file, { model: configForm(config.model.system, file).toJson(config.model), workload: config.workload });
+    writeJson(file, { model: sizesToJson(config.model), workload: config.workload });
     const own = weights === null ? [] : ['--weights', weights];
     const options = ['--workload-json', file, '--runs', String(runs), '--threads', String(threads), ...own];
     const answer = await run(python, [script, ...options, '--only', parts.join(';')]);

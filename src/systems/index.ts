@@ -1,4 +1,7 @@
-/** The systems by name; a further one is a folder and a line of this table. Each is imported when it is asked for. */
+/**
+ * The systems by name; each is imported when it is asked for. A further one is a folder, a line of this table and, for
+ * what is read before its networks, one of model-configs.ts; if models of it are published, of published-forms.ts too.
+ */
 import { UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
 import type { System } from './system.js';

@@ -60,6 +60,17 @@ export function configForm(system: string | undefined, source: string): ConfigFo
   );
 }
 
+/** Sizes of an opened model folder, of whatever system it is. @throws UserError naming file and key */
+export function sizesOfFolder(opened: Omit<OpenedDirectory, 'meta'>): ModelSizes {
+  const { system } = opened.json as { readonly system?: string };
+  return configForm(system, opened.configPath).ofFolder(opened);
+}
+
+/** Value of config.json. */
+export function sizesToJson(config: ModelSizes): Record<string, unknown> {
+  return configForm(config.system, 'Writing config.json').toJson(config);
+}
+
 const [llava, self1e] = [PARTIAL_MODEL_SCHEMA.shape, PARTIAL_SELF1E.shape];
 
 /** Some of the sizes of a model of any system, under the keys of config.json. */

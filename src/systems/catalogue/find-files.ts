@@ -9,7 +9,7 @@ import { openCheckpoint } from '../../io/checkpoint-files.js';
 import type { FileTensors } from '../../io/file-tensor.js';
 import { cachedSnapshot } from '../../io/cache/hub-cache.js';
 import { openModelDirectory } from '../../checkpoints/checkpoint-directory.js';
-import { configForm } from '../model-configs.js';
+import { sizesOfFolder } from '../model-configs.js';
 import { configOf } from '../shared/model-config.js';
 import { ownNames, type PublishedPart } from '../shared/published/names.js';
 import type { Backbone, Piece, ReleasedModel } from './entry.js';
@@ -164,9 +164,7 @@ function amount(count: number): string {
 /** A folder of ours that comes with the package. */
 export function findPackaged(path: string): Found {
   return examined(path, () => {
-    const opened = openModelDirectory(path);
-    const { system } = opened.json as { readonly system?: string };
-    configForm(system, opened.configPath).ofFolder(opened);
+    sizesOfFolder(openModelDirectory(path));
     return null;
   });
 }

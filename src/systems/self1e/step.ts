@@ -94,7 +94,8 @@ class Pass {
       };
       const differentiateStack = options.recompute === false ? stackOnTape : stackRecomputed;
       const byEmbedded = differentiateStack(stack, embedded, after, layers, found);
-      if (embeddingVariables.size > 0) differentiate(() => vit.embed(images), [], embeddingVariables, found, byEmbedded);
+      if (embeddingVariables.size > 0)
+        differentiate(() => vit.embed(images), [], embeddingVariables, found, byEmbedded);
       return [...found.tensors.values()]; // kept; all else goes
     });
     return found.tensors;

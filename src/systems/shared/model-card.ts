@@ -4,7 +4,7 @@ import { byteCount, type TensorOutput } from '../../io/tensor-output.js';
 import { bytesText } from '../../machine.js';
 import type { ModelConfig } from './model-config.js';
 
-/** What a card says of a model beside its weights and meta.json. */
+/** Facts of a card that neither the weights nor meta.json hold. */
 export interface CardFacts {
   /** The model's kind with its source: 'GSVA model (…)'. */
   readonly kind: string;

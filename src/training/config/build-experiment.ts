@@ -13,6 +13,7 @@ import {
 } from '../../checkpoints/checkpoint-directory.js';
 import { openCheckpoint, weightsOf } from '../../io/checkpoint-files.js';
 import { systemNamed } from '../../systems/index.js';
+import { sizesOfFolder } from '../../systems/model-configs.js';
 import { LlavaSam } from '../../systems/shared/llava-sam.js';
 import type { GroundingModel, System } from '../../systems/system.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
@@ -271,9 +272,7 @@ function decisionIds(system: System, config: ExperimentConfig): readonly number[
 
 /** Ids that the start model has not learned: LLaVA has the tokens around the image, under the same ids in one system. */
 function newIds(system: System, config: ExperimentConfig, start: string): readonly number[] {
-  const { json } = openModelDirectory(start);
-  const own = (json as { readonly system?: string }).system ?? 'gsva';
-  if (own === config.model.system) return decisionIds(system, config);
+  if (sizesOfFolder(openModelDirectory(start)).system === config.model.system) return decisionIds(system, config);
   return system.vocabulary(config.model, config).ids.map(({ id }) => id);
 }
 

@@ -1,7 +1,7 @@
 /** Model that a run trains: as configured, or the start model's with the configuration's replacements. */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { configForm, type ModelSizes } from '../../systems/model-configs.js';
+import { configForm, type ModelSizes, sizesOfFolder, sizesToJson } from '../../systems/model-configs.js';
 import { openModelDirectory } from '../../checkpoints/checkpoint-directory.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../../data/text/conversation.js';
 import { readJson } from '../../io/json/json-file.js';
@@ -50,9 +50,8 @@ export function readModelOfRun(file: ExperimentFile, path: string, start: string
   }
   const opened = openModelDirectory(start);
   const { meta } = opened;
-  const own = configForm(systemOf(start), join(start, 'config.json'));
   return {
-    model: modelWith(isWhole ? {} : own.toJson(own.ofFolder(opened)), written, path),
+    model: modelWith(isWhole ? {} : sizesToJson(sizesOfFolder(opened)), written, path),
     tokenizer,
     conversation:
       file.conversation ?? readAs(CONVERSATION, meta.conversation, join(start, 'meta.json'), ['conversation']),
